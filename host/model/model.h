@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: Apache-2.0
+/// @file model.h
+/// A model: its architecture, its raw tensors exactly as the checkpoint stores them, and its contract weights.
+///
+/// Raw tensors feed the fp64 algorithm truth; contract weights (I8/I14 blocks, carrier constants) feed every device.
+/// A model comes from a Hugging Face directory or from our HDF5 container; both give the same bits.
+#ifndef VERBATIM_MODEL_MODEL_H
+#define VERBATIM_MODEL_MODEL_H
+#include "verbatim/ops.h"
+#include "verbatim/result.h"
+#include <stdbool.h>
+#include <stddef.h>
+
+enum vb_family { VB_LLAMA, VB_QWEN2, VB_QWEN3, VB_QWEN3_MOE }; ///< config.json model_type llama, qwen2, qwen3, qwen3_moe
+
+enum vb_rope_scaling { VB_ROPE_DEFAULT, VB_ROPE_LINEAR, VB_ROPE_LLAMA3 };
+struct vb_rope_config {
+  uint64_t theta;                   ///< integer base
+  enum vb_rope_scaling scaling;
+  double factor, low_freq, high_freq; ///< as in the file; multiples of 2^-20 in the contract
+  uint64_t original_length;
+  uint32_t dims; ///< rotated dimensions per head
+};
+
+/// Architecture, with every default resolved.
+struct vb_config {
+  enum vb_family family;
+  char model_type[32];
+  uint32_t hidden, layers, heads, kv_heads, head_dim, vocab, inter, max_positions;
+  double rms_eps;
+  bool tied, qkv_bias, qk_norm;
+  struct vb_rope_config rope;
+  uint32_t experts, topk, moe_inter; ///< experts 0: dense
+  bool norm_topk;
+  uint8_t *is_moe;                   ///< [layers]
+  int32_t bos, eos;                  ///< token ids or -1
+};
+
+enum vb_dtype { VB_BF16, VB_F16, VB_F32 };
+/// A tensor as stored; `data` is little-endian, owned by the model.
+struct vb_tensor {
+  const char *name;
+  enum vb_dtype dtype;
+  uint32_t rank;
+  uint64_t dim[4];
+  const void *data;
+};
+size_t vb_dtype_bytes(enum vb_dtype d);
+const char *vb_dtype_name(enum vb_dtype d);
+uint64_t vb_tensor_count(const struct vb_tensor *t);
+/// Element i as IEEE float bits (all three dtypes are exact in float).
+uint32_t vb_tensor_bits(const struct vb_tensor *t, uint64_t i);
+/// Element i as a double, exact.
+double vb_tensor_at(const struct vb_tensor *t, uint64_t i);
+
+/// Contract weights of one layer. Pointers are NULL where the family has no such tensor.
+struct vb_layer {
+  vb_z *attn_norm, *ffn_norm, *q_norm, *k_norm;
+  struct vb_w8 q, k, v, o;
+  vb_z *q_bias, *k_bias, *v_bias;
+  struct vb_w8 gate, up, down; ///< dense FFN
+  struct vb_w14 router;        ///< MoE
+  struct vb_experts_w experts;
+};
+
+/// Values changed on import (sticky flags of num.h) and the re-quantisation error, per tensor class.
+struct vb_import_stats {
+  unsigned flags;
+  uint64_t nan, inf, flushed, saturated;
+  double err2[4], ref2[4]; ///< squared error and reference by class: attention, dense FFN, experts, lm_head
+};
+
+struct vb_model {
+  char *path;
+  struct vb_config config;
+  char *config_text;     ///< config.json, verbatim
+  char *tokenizer_text;  ///< tokenizer.json or NULL
+  struct vb_tensor *tensors;
+  uint32_t tensor_count;
+  // contract weights
+  vb_z *embed, *final_norm; ///< [vocab][hidden], [hidden]
+  struct vb_w8 lm_head;
+  struct vb_layer *layer; ///< [layers]
+  uint64_t *rope_freq;    ///< [rope.dims / 2]
+  vb_z eps_hidden, sqrt_hidden, eps_head, sqrt_head; ///< eps * n and sqrt(n) for n = hidden and n = head_dim
+  vb_z attn_scale;                                   ///< log2(e) / sqrt(head_dim), rounded once from double
+  struct vb_import_stats stats;
+  void *arena; ///< owner of everything above
+};
+
+/// Open a model from a directory or container. Raw tensors only when `raw_only` (truth, inspect): no quantisation.
+/// Errors name the file, the tensor or key, and what was expected. *out is NULL on failure.
+vb_result vb_model_open(const char *path, bool raw_only, struct vb_model **out);
+void vb_model_close(struct vb_model *m);
+/// Tensor by its Hugging Face name, or NULL.
+const struct vb_tensor *vb_model_find(const struct vb_model *m, const char *name);
+/// Write the HDF5 container (raw tensors, config, tokenizer, provenance): temporary name, fsync, rename.
+vb_result vb_model_save(const struct vb_model *m, const char *path);
+#endif

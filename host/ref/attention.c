@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+/// One query row at a time, in the four phases that a split over keys needs: scores and their maximum m; block
+/// exponents EM given m; sums given both; the quotient. Every phase is a maximum or an exact integer sum, so any
+/// grouping of the keys gives the same bits.
+#include "num/block.h"
+#include "ref/ref.h"
+#include <stdlib.h>
+
+/// Distance of a score below the maximum, split into octaves (saturated) and a 16-bit fraction.
+/// From 1023 octaves on nothing a result could show remains; the cap keeps EM in 16 bits.
+static uint32_t octaves(int32_t m, int32_t s, uint32_t *fraction) {
+  uint32_t d = (uint32_t)m - (uint32_t)s;
+  *fraction = d & 0xffff;
+  return d >> 16 > 1023 ? 1023 : d >> 16;
+}
+
+static int32_t score(const uint8_t *q, const uint8_t *k, uint32_t dk) {
+  int64_t acc = vb_p2_i8((const int8_t *)q + VB_REC_HEADER, q, q[VB_REC_KMAX], (const int8_t *)k + VB_REC_HEADER, k,
+                         k[VB_REC_KMAX], vb_blocks(dk));
+  return vb_q16(acc, q[VB_REC_KMAX] + k[VB_REC_KMAX] - 254 - 8);
+}
+
+struct row {
+  const struct vb_attention_op *op;
+  const uint8_t *q;
+  uint32_t kv_head;
+  struct vb_range key;
+};
+
+static int32_t row_score(const struct row *r, uint32_t j) {
+  return score(r->q, vb_kv_key(r->op->kv, r->kv_head, j), r->op->kv->dk);
+}
+
+static int32_t row_max(const struct row *r) {
+  int32_t m = VB_M_NONE;
+  for (uint32_t j = r->key.begin; j < r->key.end; j++) {
+    int32_t s = row_score(r, j);
+    if (s > m) m = s;
+  }
+  return m;
+}
+
+static void row_exp(const struct row *r, int32_t m, int16_t em[VB_EM_ROW]) {
+  uint32_t blocks = vb_blocks(r->op->kv->dv), fraction;
+  for (uint32_t b = 0; b < VB_EM_ROW; b++) em[b] = VB_EM_NONE;
+  for (uint32_t j = r->key.begin; j < r->key.end; j++) {
+    const uint8_t *codes = vb_kv_key(r->op->kv, r->kv_head, j) + VB_REC_VCODES;
+    int i = (int)octaves(m, row_score(r, j), &fraction);
+    for (uint32_t b = 0; b < blocks; b++)
+      if (codes[b] && codes[b] - i > em[b]) em[b] = (int16_t)(codes[b] - i);
+  }
+}
+
+static void row_sum(const struct row *r, int32_t m, const int16_t *em, uint64_t *l, int64_t *num) {
+  uint32_t dv = r->op->kv->dv;
+  *l = 0;
+  memset(num, 0, dv * sizeof *num);
+  for (uint32_t j = r->key.begin; j < r->key.end; j++) {
+    const uint8_t *codes = vb_kv_key(r->op->kv, r->kv_head, j) + VB_REC_VCODES;
+    const int8_t *v = (const int8_t *)vb_kv_val(r->op->kv, r->kv_head, j);
+    uint32_t fraction, i = octaves(m, row_score(r, j), &fraction), t = vb_exp2_24(fraction);
+    *l += vb_shr_rhu((uint64_t)t << 8, (int)i);
+    for (uint32_t c = 0; c < dv; c++) {
+      uint32_t b = c / VB_BLOCK;
+      if (codes[b]) num[c] += (int64_t)vb_shr_rhu(t, em[b] - codes[b] + (int)i) * v[c];
+    }
+  }
+}
+
+static void row_finish(const int64_t *num, uint64_t l, const int16_t *em, uint32_t dv, vb_z *y) {
+  for (uint32_t c = 0; c < dv; c++) y[c] = vb_divide(num[c], em[c / VB_BLOCK] - 127 - 24 + 32, l);
+}
+
+void vb_ref_attention(const struct vb_attention_op *op) {
+  uint32_t dv = op->kv->dv, group = op->heads / op->kv->heads;
+  for (uint32_t t = op->t.begin; t < op->t.end; t++)
+    for (uint32_t h = op->h.begin; h < op->h.end; h++) {
+      uint64_t i = (uint64_t)t * op->heads + h;
+      uint32_t visible = op->first_count + t;
+      struct row r = {op, op->q + i * vb_rec_bytes(op->kv->dk), h / group, op->key};
+      if (r.key.end > visible) r.key.end = visible;
+      switch (op->mode) {
+      case VB_ATTN_MAX: op->m[i] = row_max(&r); break;
+      case VB_ATTN_EXP: row_exp(&r, op->m[i], op->em + i * VB_EM_ROW); break;
+      case VB_ATTN_SUM: row_sum(&r, op->m[i], op->em + i * VB_EM_ROW, &op->l[i], op->num + i * dv); break;
+      case VB_ATTN_FULL: {
+        int16_t em[VB_EM_ROW];
+        int64_t num[VB_MAX_DV];
+        uint64_t l;
+        int32_t m = row_max(&r);
+        row_exp(&r, m, em);
+        row_sum(&r, m, em, &l, num);
+        row_finish(num, l, em, dv, op->y + i * dv);
+      }
+      }
+    }
+}
