@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// MoE router: top-k of the logits of every token, softmax gate weights, and the dispatch lists. This is
+// the kernel's top: control port, job state machine, AXI masters and counters round vb_router_core.
+//
+// Arguments (64-bit slots from 0x10): logits ids gates hist offsets list | tokens experts k score renorm
+// logits_stride scale id. Theory of operation, error codes and timing: README.md.
+module vb_router #(
+  parameter int unsigned AXI_DW = 256,
+  parameter int unsigned AXI_IDW = 4,
+  parameter int unsigned MAX_PAIRS = 65536,   // tokens * k of one job
+  parameter int unsigned MAX_BURST = 16,
+  parameter logic [31:0] CONFIG = 32'h0
+) (
+`include "vb_unit_ports.svh"
+);
+  localparam int unsigned AW = vb_pkg::AddrW;
+  localparam int unsigned CW = vb_pkg::LenW;
+  localparam int unsigned P = AXI_DW / 32;
+  localparam int unsigned LGP = $clog2(P);
+  localparam int unsigned NW = $clog2(MAX_PAIRS);
+  localparam int unsigned NARGS = 14;
+  if (MAX_PAIRS < 512 || MAX_PAIRS > 65536 || (1 << NW) != MAX_PAIRS) begin : g_illegal
+    $error("vb_router: MAX_PAIRS must be a power of two, 512..65536");
+  end
+
+  logic rst;
+  assign rst = !ap_rst_n;
+
+  // ---- control port
+  logic start, done;
+  logic [NARGS*64-1:0] args;
+  logic [vb_pkg::NumStat*32-1:0] stat;
+  vb_axil_ctrl #(.NARGS(NARGS)) u_ctrl (
+    .clk_i(ap_clk), .rst_i(rst),
+    .awvalid_i(s_axi_control_awvalid), .awready_o(s_axi_control_awready), .awaddr_i(s_axi_control_awaddr),
+    .wvalid_i(s_axi_control_wvalid), .wready_o(s_axi_control_wready), .wdata_i(s_axi_control_wdata),
+    .wstrb_i(s_axi_control_wstrb), .bvalid_o(s_axi_control_bvalid), .bready_i(s_axi_control_bready),
+    .bresp_o(s_axi_control_bresp), .arvalid_i(s_axi_control_arvalid), .arready_o(s_axi_control_arready),
+    .araddr_i(s_axi_control_araddr), .rvalid_o(s_axi_control_rvalid), .rready_i(s_axi_control_rready),
+    .rdata_o(s_axi_control_rdata), .rresp_o(s_axi_control_rresp), .interrupt_o(interrupt),
+    .start_o(start), .ready_i(done), .done_i(done), .idle_i(idle), .args_o(args), .stat_i(stat));
+
+  // ---- job state machine
+  localparam logic [2:0] Idle = 3'd0, Check = 3'd1, Run = 3'd2, Drain = 3'd3, Abort = 3'd4;
+  logic [2:0] state_q;
+  logic [7:0] error_q, desc_error, bus_error;
+  logic idle, begin_job, flush, core_start, core_done, bus_err, quiet;
+  logic rd_idle, wr_idle, rd_err, wr_err, rd_beat, wr_beat, chunk_open;
+  logic [7:0] rd_code, wr_code, wr_bytes;
+
+  vb_router_desc #(.MAX_PAIRS(MAX_PAIRS)) u_desc (.args_i(args), .error_o(desc_error));
+
+  assign idle = state_q == Idle;
+  assign begin_job = idle && start;
+  assign core_start = state_q == Check && desc_error == vb_pkg::ErrNone;
+  assign bus_err = rd_err || wr_err;
+  assign bus_error = rd_err ? rd_code : wr_code;
+  assign quiet = rd_idle && wr_idle && !chunk_open;
+  assign done = (state_q == Check && desc_error != vb_pkg::ErrNone) || (state_q == Drain && wr_idle && !bus_err) ||
+                (state_q == Abort && quiet);
+  assign flush = rst || (state_q == Abort && quiet);
+
+  always_ff @(posedge ap_clk) begin
+    if (rst) begin
+      state_q <= Idle;
+      error_q <= vb_pkg::ErrNone;
+    end else begin
+      case (state_q)
+        Idle: if (start) state_q <= Check;
+        Check: state_q <= desc_error == vb_pkg::ErrNone ? Run : Idle;
+        Run: if (bus_err) state_q <= Abort; else if (core_done) state_q <= Drain;
+        Drain: if (bus_err) state_q <= Abort; else if (wr_idle) state_q <= Idle;
+        Abort: if (quiet) state_q <= Idle;
+        default: state_q <= Idle;
+      endcase
+      if (begin_job) error_q <= vb_pkg::ErrNone;
+      else if (state_q == Check) error_q <= desc_error;
+      else if ((state_q == Run || state_q == Drain) && bus_err) error_q <= bus_error;
+    end
+  end
+
+  // ---- job constants
+  logic [9:0] experts_q;
+  logic [4:0] k_q;
+  logic renorm_q;
+  logic [31:0] scale_q, stride_q;
+  logic [NW:0] pairs_q;
+  always_ff @(posedge ap_clk) begin
+    if (begin_job) begin
+      experts_q <= args[7*64 +: 10];
+      k_q <= args[8*64 +: 5];
+      renorm_q <= args[10*64];
+      stride_q <= args[11*64 +: 32];
+      scale_q <= args[12*64 +: 32];
+      pairs_q <= (NW + 1)'(32'(args[6*64 +: 17]) * 32'(args[8*64 +: 5]));
+    end
+  end
+
+  // ---- one read descriptor a row
+  logic [NW:0] rows_q;
+  logic [AW-1:0] row_q;
+  logic row_valid, row_ready;
+  logic [CW-1:0] row_beats;
+  assign row_valid = state_q == Run && rows_q != '0 && !bus_err;
+  assign row_beats = (CW'(row_q[2 +: LGP]) + CW'(experts_q) + CW'(P - 1)) >> LGP;
+  always_ff @(posedge ap_clk) begin
+    if (begin_job) begin
+      rows_q <= args[6*64 +: NW + 1];
+      row_q <= args[AW-1:0];
+    end else if (row_valid && row_ready) begin
+      rows_q <= rows_q - 1'b1;
+      row_q <= row_q + AW'(stride_q);
+    end
+  end
+
+  logic in_valid, in_ready, in_last;
+  logic [AXI_DW-1:0] in_data;
+  logic [LGP-1:0] in_off;
+  vb_axi_rd #(.DW(AXI_DW), .IDW(AXI_IDW), .MAX_BURST(MAX_BURST), .DEPTH(64), .TAGW(LGP)) u_rd (
+    .clk_i(ap_clk), .rst_i(rst), .clear_i(begin_job),
+    .cmd_valid_i(row_valid), .cmd_ready_o(row_ready), .cmd_addr_i({row_q[AW-1:LGP+2], (LGP + 2)'(0)}),
+    .cmd_beats_i(row_beats), .cmd_tag_i(row_q[2 +: LGP]),
+    .out_valid_o(in_valid), .out_ready_i(in_ready || state_q == Abort), .out_data_o(in_data), .out_tag_o(in_off),
+    .out_last_o(in_last), .idle_o(rd_idle), .err_o(rd_err), .err_code_o(rd_code), .beat_o(rd_beat),
+    .arvalid_o(m_axi_gmem_arvalid), .arready_i(m_axi_gmem_arready), .arid_o(m_axi_gmem_arid),
+    .araddr_o(m_axi_gmem_araddr), .arlen_o(m_axi_gmem_arlen), .arsize_o(m_axi_gmem_arsize),
+    .arburst_o(m_axi_gmem_arburst), .rvalid_i(m_axi_gmem_rvalid), .rready_o(m_axi_gmem_rready),
+    .rid_i(m_axi_gmem_rid), .rdata_i(m_axi_gmem_rdata), .rresp_i(m_axi_gmem_rresp), .rlast_i(m_axi_gmem_rlast));
+
+  logic chunk_valid, chunk_ready, out_valid, out_ready, work, wait_write, filled;
+  logic [AW-1:0] chunk_addr;
+  logic [CW-1:0] chunk_bytes;
+  logic [AXI_DW-1:0] out_data;
+  vb_router_core #(.P(P), .MAX_PAIRS(MAX_PAIRS)) u_core (
+    .clk_i(ap_clk), .rst_i(flush), .start_i(core_start), .experts_i(experts_q), .k_i(k_q), .renorm_i(renorm_q),
+    .scale_i(scale_q), .pairs_i(pairs_q),
+    .addr_i({args[5*64 +: AW], args[4*64 +: AW], args[3*64 +: AW], args[2*64 +: AW], args[1*64 +: AW]}),
+    .in_valid_i(in_valid && state_q == Run), .in_ready_o(in_ready), .in_data_i(in_data), .in_off_i(in_off), .in_last_i(in_last),
+    .chunk_valid_o(chunk_valid), .chunk_ready_i(chunk_ready && state_q != Abort), .chunk_addr_o(chunk_addr),
+    .chunk_bytes_o(chunk_bytes), .out_valid_o(out_valid), .out_ready_i(out_ready), .out_data_o(out_data),
+    .chunk_open_o(chunk_open), .done_o(core_done), .work_o(work), .wait_write_o(wait_write), .inside_o(filled));
+
+  vb_axi_wr #(.DW(AXI_DW), .IDW(AXI_IDW), .MAX_BURST(MAX_BURST)) u_wr (
+    .clk_i(ap_clk), .rst_i(rst), .clear_i(begin_job),
+    .cmd_valid_i(chunk_valid && state_q != Abort), .cmd_ready_o(chunk_ready), .cmd_addr_i(chunk_addr),
+    .cmd_bytes_i(chunk_bytes), .in_valid_i(out_valid), .in_ready_o(out_ready), .in_data_i(out_data),
+    .idle_o(wr_idle), .err_o(wr_err), .err_code_o(wr_code), .beat_o(wr_beat), .beat_bytes_o(wr_bytes),
+    .awvalid_o(m_axi_gmem_awvalid), .awready_i(m_axi_gmem_awready), .awid_o(m_axi_gmem_awid),
+    .awaddr_o(m_axi_gmem_awaddr), .awlen_o(m_axi_gmem_awlen), .awsize_o(m_axi_gmem_awsize),
+    .awburst_o(m_axi_gmem_awburst), .wvalid_o(m_axi_gmem_wvalid), .wready_i(m_axi_gmem_wready),
+    .wdata_o(m_axi_gmem_wdata), .wstrb_o(m_axi_gmem_wstrb), .wlast_o(m_axi_gmem_wlast),
+    .bvalid_i(m_axi_gmem_bvalid), .bready_o(m_axi_gmem_bready), .bid_i(m_axi_gmem_bid), .bresp_i(m_axi_gmem_bresp));
+
+  // ---- every cycle of a job in one class: the only place where a stall gets its name
+  logic [vb_pkg::NumClass-1:0] cls;
+  always_comb begin
+    cls = '0;
+    if (state_q == Drain || state_q == Abort) cls[vb_pkg::ClsDrain] = 1'b1;
+    else if (state_q != Run || work) cls[vb_pkg::ClsBusy] = 1'b1;
+    else if (wait_write) cls[vb_pkg::ClsWrite] = 1'b1;
+    else if (filled) cls[vb_pkg::ClsDep] = 1'b1;
+    else if (rows_q != '0 || !rd_idle) cls[vb_pkg::ClsRead] = 1'b1;
+    else cls[vb_pkg::ClsDrain] = 1'b1;
+  end
+  vb_stats #(.DW(AXI_DW), .CONFIG(CONFIG)) u_stats (
+    .clk_i(ap_clk), .rst_i(rst), .start_i(begin_job), .run_i(begin_job || !idle), .class_i(cls),
+    .rd_beat_i(rd_beat), .wr_beat_i(wr_beat), .wr_bytes_i(wr_bytes), .error_i(error_q), .id_i(args[13*64 +: 32]),
+    .state_i({29'd0, state_q}), .stat_o(stat));
+endmodule

@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Dispatch: counts the pairs of every expert while they are made, then three phases
+//
+//   prefix    E + 1 steps  (hist[e], offsets[e]) leave as words; the counters become start offsets
+//   scatter   N steps      pair p goes to place offset[expert of p]++ of the list: stable
+//   list      N / P steps  the list leaves in beats
+//
+// One pair, counter or beat a step. Counters are one memory with a registered read port; the write of
+// the step before is forwarded. A flag per expert instead of a clearing phase: flag 0 reads as 0.
+module vb_router_disp #(
+  parameter int unsigned P = 8,
+  parameter int unsigned MAX_PAIRS = 65536,      // a power of two, <= 65536
+  localparam int unsigned NW = $clog2(MAX_PAIRS),
+  localparam int unsigned LGP = $clog2(P)
+) (
+  input  logic             clk_i,
+  input  logic             rst_i,
+  input  logic             clear_i,      // first cycle of a job: forget all counts
+  input  logic [9:0]       experts_i,    // job constants
+  input  logic [NW:0]      pairs_i,
+
+  input  logic             pair_valid_i, // one selected expert, in pair order
+  input  logic [8:0]       pair_id_i,
+  input  logic             finish_i,     // pulse: all pairs were given, run the three phases
+  input  logic             room_i,       // the output takes at least 4 more words or beats
+
+  output logic             step_o,       // a step is made
+  output logic             blocked_o,    // a step waits for room_i
+  output logic             busy_o,
+  output logic             word_valid_o, // hist and offset words, together
+  output logic             hist_valid_o, // not with the final offset
+  output logic [31:0]      hist_o,
+  output logic             hist_last_o,
+  output logic [31:0]      offset_o,
+  output logic             offset_last_o,
+  output logic             beat_valid_o,
+  output logic [P*32-1:0]  beat_o
+);
+  localparam logic [2:0] Count = 3'd0, Prefix = 3'd1, Settle = 3'd2, Scatter = 3'd3, List = 3'd4;
+  logic [2:0] state_q;
+  logic [NW:0] idx_q;
+  logic step, last, drained;
+  logic prefix_step, scatter_step, list_step;
+
+  // Scatter never waits. Settle lets the last counter write land.
+  assign prefix_step = state_q == Prefix && room_i;
+  assign scatter_step = state_q == Scatter;
+  assign list_step = state_q == List && room_i;
+  assign step = prefix_step || scatter_step || list_step;
+  assign step_o = step || pair_valid_i;
+  assign blocked_o = (state_q == Prefix || state_q == List) && !room_i;
+  always_comb begin
+    case (state_q)
+      Prefix: last = idx_q == (NW + 1)'(experts_i);
+      Scatter: last = idx_q + 1'b1 == pairs_i;
+      default: last = ((idx_q + 1'b1) << LGP) >= pairs_i;
+    endcase
+  end
+  always_ff @(posedge clk_i) begin
+    if (rst_i) state_q <= Count;
+    else begin
+      case (state_q)
+        Count: if (finish_i) state_q <= Prefix;
+        Prefix: if (step && last) state_q <= pairs_i == '0 ? Count : Scatter;
+        Scatter: if (last) state_q <= Settle;
+        Settle: if (drained) state_q <= List;
+        List: if (step && last) state_q <= Count;
+        default: state_q <= Count;
+      endcase
+    end
+    if (finish_i || (step && last)) idx_q <= '0;
+    else if (step) idx_q <= idx_q + 1'b1;
+  end
+
+  // ---- experts of the pairs, in pair order
+  logic [8:0] pair_mem [MAX_PAIRS];
+  logic [8:0] pair_rd;
+  logic [NW:0] pair_wp_q;
+  always_ff @(posedge clk_i) begin
+    if (rst_i || clear_i) pair_wp_q <= '0;
+    else if (pair_valid_i) pair_wp_q <= pair_wp_q + 1'b1;
+    if (pair_valid_i) pair_mem[pair_wp_q[NW-1:0]] <= pair_id_i;
+    if (scatter_step) pair_rd <= pair_mem[idx_q[NW-1:0]];
+  end
+
+  // ---- counters: address in cycle c, value and write in c + 1
+  logic s1_q;                       // a scatter step has its expert
+  logic [NW-1:0] s1_idx_q;
+  logic c_v, c1_q, c1_prefix_q, c1_scatter_q, c1_final_q, c1_hlast_q;
+  logic [8:0] c_addr, c1_addr_q;
+  logic [NW-1:0] c1_idx_q;
+  logic final_step;
+  assign final_step = prefix_step && last;   // the total, no counter behind it
+  assign c_v = pair_valid_i || s1_q || prefix_step;
+  assign c_addr = s1_q ? pair_rd : (state_q == Prefix ? idx_q[8:0] : pair_id_i);
+
+  logic [NW:0] cnt_mem [512];
+  logic [NW:0] cnt_rd, cur, c1_wdata, fwd_data_q, run_q;
+  logic [511:0] used_q;
+  logic fwd_q;
+  logic [8:0] fwd_addr_q;
+  logic c1_we;
+
+  always_ff @(posedge clk_i) begin
+    s1_q <= scatter_step && !rst_i;
+    if (scatter_step) s1_idx_q <= idx_q[NW-1:0];
+    c1_q <= c_v && !rst_i;
+    if (c_v) begin
+      c1_addr_q <= c_addr;
+      c1_prefix_q <= prefix_step;
+      c1_scatter_q <= s1_q;
+      c1_final_q <= final_step;
+      c1_hlast_q <= (NW + 1)'(idx_q + 1'b1) == (NW + 1)'(experts_i);
+      c1_idx_q <= s1_idx_q;
+      cnt_rd <= cnt_mem[c_addr];
+    end
+  end
+
+  assign cur = !used_q[c1_addr_q] ? '0 : (fwd_q && fwd_addr_q == c1_addr_q) ? fwd_data_q : cnt_rd;
+  assign c1_we = c1_q && !c1_final_q;
+  assign c1_wdata = c1_prefix_q ? run_q : cur + 1'b1;
+  always_ff @(posedge clk_i) begin
+    fwd_q <= c1_we && !rst_i;
+    if (c1_we) begin
+      cnt_mem[c1_addr_q] <= c1_wdata;
+      fwd_addr_q <= c1_addr_q;
+      fwd_data_q <= c1_wdata;
+    end
+    if (clear_i) used_q <= '0;
+    else if (c1_we) used_q[c1_addr_q] <= 1'b1;
+    if (clear_i) run_q <= '0;
+    else if (c1_q && c1_prefix_q && !c1_final_q) run_q <= run_q + cur;
+  end
+  assign drained = !s1_q && !c1_q;
+  assign word_valid_o = c1_q && c1_prefix_q;
+  assign hist_valid_o = word_valid_o && !c1_final_q;
+  assign hist_o = 32'(cur);
+  assign hist_last_o = c1_hlast_q;
+  assign offset_o = 32'(run_q);
+  assign offset_last_o = c1_final_q;
+
+  // ---- the list: P banks of 16-bit pair numbers, written one at a time, read as a beat
+  logic l1_q;
+  for (genvar b = 0; b < P; b++) begin : g_bank
+    logic [15:0] list_mem [MAX_PAIRS / P];
+    logic [15:0] list_rd;
+    always_ff @(posedge clk_i) begin
+      if (c1_q && c1_scatter_q && cur[LGP-1:0] == LGP'(b)) list_mem[cur[NW-1:LGP]] <= 16'(c1_idx_q);
+      if (list_step) list_rd <= list_mem[idx_q[NW-LGP-1:0]];
+    end
+    assign beat_o[b*32 +: 32] = {16'd0, list_rd};
+  end
+  always_ff @(posedge clk_i) l1_q <= list_step && !rst_i;
+  assign beat_valid_o = l1_q;
+  assign busy_o = state_q != Count || c1_q || l1_q;
+
+  always_ff @(posedge clk_i) begin
+    if (!rst_i) begin
+      a_one_source: assert (32'(pair_valid_i) + 32'(s1_q) + 32'(prefix_step) <= 1);
+      a_place: assert (!(c1_q && c1_scatter_q) || cur < pairs_i);
+      a_total: assert (!(c1_q && c1_final_q) || run_q == pairs_i);
+    end
+  end
+endmodule

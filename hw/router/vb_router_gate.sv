@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Gate weights of one token after another: sum L -> reciprocal r, then its k weights, one a cycle.
+//
+//   L ─► vb_unorm (2) ─► vb_recip (32) ─► r, le (held)
+//   w ─► NORM (3) ─► MAN * r (1) ─► NORM (3) ─► * scale (1) ─► NORM (3) ─► gate
+//
+// The division of token t + 1 runs while token t's weights are issued. Issue starts only when the
+// output has room for a whole token (room_i): behind that point nothing can stall.
+module vb_router_gate (
+  input  logic         clk_i,
+  input  logic         rst_i,
+  input  logic [4:0]   k_i,         // job constants
+  input  logic [31:0]  scale_i,
+  input  logic         bank_full_i, // a complete bank waits (the oldest is div_bank_o)
+
+  output logic [1:0]   div_bank_o,  // bank whose sum is read
+  input  logic [47:0]  div_sum_i,
+  output logic         div_take_o,  // the division of div_bank_o starts
+  output logic [1:0]   w_bank_o,    // bank and place whose weight is read
+  output logic [3:0]   w_slot_o,
+  input  logic [8:0]   w_id_i,
+  input  logic [31:0]  w_i,
+  output logic         release_o,   // the bank w_bank_o is free again
+  input  logic         room_i,
+
+  output logic         issue_o,     // a weight enters
+  output logic         blocked_o,   // a token waits for room_i only
+  output logic         busy_o,      // a division or a weight is under way
+  output logic         valid_o,
+  output logic [8:0]   id_o,
+  output logic [31:0]  gate_o
+);
+  // ---- division: 0 idle, 1 normalising, 2 dividing, 3 result waits for the issue stage
+  localparam logic [1:0] Idle = 2'd0, Unorm = 2'd1, Divide = 2'd2, Hold = 2'd3;
+  logic [1:0] div_q, div_bank_q;
+  logic un_v, rc_done, hand;
+  logic [31:0] u, r;
+  logic signed [6:0] le;
+
+  assign div_bank_o = div_bank_q;
+  assign div_take_o = div_q == Idle && bank_full_i;
+  vb_unorm u_unorm (.clk_i, .rst_i, .valid_i(div_take_o), .n_i({16'd0, div_sum_i}), .valid_o(un_v), .u_o(u), .e_o(le));
+  vb_recip u_recip (.clk_i, .rst_i, .start_i(un_v), .u_i(u), .done_o(rc_done), .r_o(r));
+
+  always_ff @(posedge clk_i) begin
+    if (rst_i) begin
+      div_q <= Idle;
+      div_bank_q <= 2'd0;
+    end else begin
+      case (div_q)
+        Idle: if (bank_full_i) div_q <= Unorm;
+        Unorm: if (un_v) div_q <= Divide;
+        Divide: if (rc_done) div_q <= Hold;
+        default: if (hand) div_q <= Idle;
+      endcase
+      if (hand) div_bank_q <= div_bank_q + 2'd1;
+    end
+  end
+
+  // ---- issue of k weights with the token's own r and le
+  logic go_q, last_w;
+  logic [3:0] slot_q;
+  logic [1:0] bank_q;
+  logic [31:0] r_q;
+  logic signed [6:0] le_q;
+  assign last_w = 5'(slot_q) + 5'd1 == k_i;
+  assign hand = div_q == Hold && (!go_q || last_w) && room_i;
+  assign blocked_o = div_q == Hold && !go_q && !room_i;
+  assign issue_o = go_q;
+  assign release_o = go_q && last_w;
+  assign w_bank_o = bank_q;
+  assign w_slot_o = slot_q;
+  always_ff @(posedge clk_i) begin
+    if (rst_i) go_q <= 1'b0;
+    else if (hand) go_q <= 1'b1;
+    else if (last_w) go_q <= 1'b0;
+    if (hand) begin
+      r_q <= r;
+      le_q <= le;
+      bank_q <= div_bank_q;
+      slot_q <= 4'd0;
+    end else if (go_q) slot_q <= slot_q + 4'd1;
+  end
+
+  // ---- weight pipeline. r and le of the token travel to where they are used (3 cycles).
+  localparam int unsigned LAT = 11;
+  logic [LAT-1:0] v_q;
+  logic [LAT*9-1:0] id_q;
+  logic [3*39-1:0] rl_q;
+  always_ff @(posedge clk_i) begin
+    v_q <= rst_i ? '0 : {v_q[LAT-2:0], go_q};
+    if (go_q || v_q != '0) begin
+      id_q <= {id_q[(LAT-1)*9-1:0], w_id_i};
+      rl_q <= {rl_q[2*39-1:0], le_q, r_q};
+    end
+  end
+
+  logic v3, v7;
+  logic [31:0] n3, n7;
+  vb_norm #(.W(33), .EW(8)) u_norm_w (
+    .clk_i, .rst_i, .valid_i(go_q), .n_i($signed({1'b0, w_i})), .e_i(8'sd0), .valid_o(v3), .z_o(n3));
+
+  logic v4_q;
+  logic signed [57:0] p4_q;
+  logic signed [9:0] e4_q;
+  always_ff @(posedge clk_i) begin
+    v4_q <= v3 && !rst_i;
+    if (v3) begin : b_times_r
+      logic [57:0] p;
+      p = n3 == '0 ? 58'd0 : 58'({1'b1, n3[22:0]}) * 58'(rl_q[2*39 +: 32]);
+      p4_q <= $signed(p);
+      e4_q <= $signed({2'b00, n3[30:23]}) - 10'sd213 - 10'($signed(rl_q[2*39+32 +: 7]));
+    end
+  end
+  vb_norm #(.W(58), .EW(10)) u_norm_q (
+    .clk_i, .rst_i, .valid_i(v4_q), .n_i(p4_q), .e_i(e4_q), .valid_o(v7), .z_o(n7));
+
+  logic v8_q;
+  logic signed [48:0] p8_q;
+  logic signed [9:0] e8_q;
+  always_ff @(posedge clk_i) begin
+    v8_q <= v7 && !rst_i;
+    if (v7) begin : b_scale
+      logic [48:0] p;
+      p = (n7 == '0 || scale_i == '0) ? 49'd0 : 49'({1'b1, n7[22:0]}) * 49'({1'b1, scale_i[22:0]});
+      p8_q <= scale_i[31] ? -$signed(p) : $signed(p);
+      e8_q <= $signed({2'b00, n7[30:23]}) + $signed({2'b00, scale_i[30:23]}) - 10'sd300;
+    end
+  end
+  vb_norm #(.W(49), .EW(10)) u_norm_s (
+    .clk_i, .rst_i, .valid_i(v8_q), .n_i(p8_q), .e_i(e8_q), .valid_o(valid_o), .z_o(gate_o));
+
+  assign id_o = id_q[(LAT-1)*9 +: 9];
+  assign busy_o = div_q == Unorm || div_q == Divide || go_q || v_q != '0;
+
+  always_ff @(posedge clk_i) begin
+    if (!rst_i) begin
+      a_latency: assert (valid_o == v_q[LAT-1]);
+      a_gate_positive: assert (!v7 || !n7[31]);
+    end
+  end
+endmodule
