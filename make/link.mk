@@ -1,0 +1,36 @@
+# SPDX-License-Identifier: Apache-2.0
+# Objects, libraries and the command, from the lists that the other fragments filled.
+
+LIB_OBJS := $(LIB_SRCS:%.c=$(BUILD)/obj/%.o) $(GEN_SRCS:$(BUILD)/gen/%.c=$(BUILD)/obj/gen/%.o)
+CLI_OBJS := $(CLI_SRCS:%.c=$(BUILD)/obj/%.o)
+LIB := $(BUILD)/libverbatim.a
+SOLIB := $(BUILD)/libverbatim.so
+
+.PHONY: all
+all: $(LIB) $(SOLIB) $(if $(CLI_SRCS),$(BUILD)/verbatim) $(EXTRA_ALL) ## build the command, the libraries and the OpenCL driver
+
+$(BUILD)/obj/%.o: %.c make/host.mk | $(GEN_HDRS)
+	@mkdir -p $(@D)
+	$(call say,CC,$<)
+	$(Q)$(COMPILE) -c -o $@ $<
+
+$(BUILD)/obj/gen/%.o: $(BUILD)/gen/%.c | $(GEN_HDRS)
+	@mkdir -p $(@D)
+	$(call say,CC,$<)
+	$(Q)$(COMPILE) -c -o $@ $<
+
+# Removed first: an archive would keep the members of sources that are gone.
+$(LIB): $(LIB_OBJS)
+	@rm -f $@
+	$(call say,AR,$@)
+	$(Q)ar rcs $@ $^
+
+$(SOLIB): $(LIB_OBJS)
+	$(call say,LD,$@)
+	$(Q)$(CC) -shared -Wl,-soname,libverbatim.so.0 $(LDFLAGS) -o $@ $^ $(LDLIBS)
+
+$(BUILD)/verbatim: $(CLI_OBJS) $(LIB)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+
+-include $(LIB_OBJS:.o=.d) $(CLI_OBJS:.o=.d)
