@@ -32,21 +32,21 @@ extern "C" {
 #define VB_SIM_BACKEND_VERSION 1u
 
 // Register map of a unit (the one of Vitis / HLS RTL kernels).
-#define VB_SIM_REG_CTRL 0x00u   // bit 0 ap_start, 1 ap_done, 2 ap_idle, 3 ap_ready
-#define VB_SIM_REG_GIE 0x04u    // global interrupt enable
-#define VB_SIM_REG_IER 0x08u    // interrupt enable
-#define VB_SIM_REG_ISR 0x0cu    // interrupt status
-#define VB_SIM_REG_ARGS 0x10u   // first argument
-#define VB_SIM_REG_STRIDE 0x08u // every argument has one 8-byte slot: low word, then high word
-#define VB_SIM_REG_BYTES 0x400u // size of the argument image, control registers included
-#define VB_SIM_REG_WORDS (VB_SIM_REG_BYTES / 4u)
+#define VB_SIM_REG_CTRL   0x00u  // bit 0 ap_start, 1 ap_done, 2 ap_idle, 3 ap_ready
+#define VB_SIM_REG_GIE    0x04u  // global interrupt enable
+#define VB_SIM_REG_IER    0x08u  // interrupt enable
+#define VB_SIM_REG_ISR    0x0cu  // interrupt status
+#define VB_SIM_REG_ARGS   0x10u  // first argument
+#define VB_SIM_REG_STRIDE 0x08u  // every argument has one 8-byte slot: low word, then high word
+#define VB_SIM_REG_BYTES  0x400u // size of the argument image, control registers included
+#define VB_SIM_REG_WORDS  (VB_SIM_REG_BYTES / 4u)
 
 #define VB_SIM_STALL_CLASSES 8u // sums with `busy` to `cycles`; unused classes stay 0
 
 enum vb_sim_arg_kind {
-  VB_SIM_ARG_U32 = 0,        // 4 bytes by clSetKernelArg; the slot's high word stays 0
-  VB_SIM_ARG_U64 = 1,        // 8 bytes by clSetKernelArg
-  VB_SIM_ARG_BUFFER_R = 2,   // cl_mem; the slot holds a 64-bit device address (0: NULL buffer)
+  VB_SIM_ARG_U32 = 0,      // 4 bytes by clSetKernelArg; the slot's high word stays 0
+  VB_SIM_ARG_U64 = 1,      // 8 bytes by clSetKernelArg
+  VB_SIM_ARG_BUFFER_R = 2, // cl_mem; the slot holds a 64-bit device address (0: NULL buffer)
   VB_SIM_ARG_BUFFER_W = 3,
   VB_SIM_ARG_BUFFER_RW = 4,
 };
@@ -80,7 +80,7 @@ struct vb_sim_config {
 };
 
 // From the environment, parsed and checked by the driver (docs/opencl-device.md). Strings are
-// NULL when the variable is not set.
+// NULL when the variable is not set, and valid only during create.
 struct vb_sim_options {
   const char *dram_part;  // VERBATIM_SIM_DRAM: name of a DRAM part; unknown names fail create
   uint64_t seed;          // VERBATIM_SIM_SEED: random reset values and legal memory latency
@@ -116,11 +116,11 @@ struct vb_sim_region {
 };
 
 struct vb_sim_job {
-  uint32_t kernel;                    // index into vb_sim_config.kernels
-  const uint32_t *regs;               // VB_SIM_REG_WORDS words; words below ARGS are 0
+  uint32_t kernel;                     // index into vb_sim_config.kernels
+  const uint32_t *regs;                // VB_SIM_REG_WORDS words; words below ARGS are 0
   const struct vb_sim_region *regions; // every buffer argument that is not NULL
   uint32_t num_regions;
-  uint64_t watchdog_cycles;           // 0: no watchdog
+  uint64_t watchdog_cycles; // 0: no watchdog
   // Call it at least every 2^20 cycles and about every 0.1 s. Non-zero: end the run now with
   // VB_SIM_STOPPED. Never NULL.
   int (*heartbeat)(void *user, const struct vb_sim_progress *progress);
@@ -147,8 +147,7 @@ struct vb_sim_backend_ops {
 
   // Builds the model of configuration `index`, resets it, and gives it an empty memory.
   // NULL on failure, with the reason in err.
-  vb_sim_device *(*create)(uint32_t index, const struct vb_sim_options *options, char *err,
-                           size_t err_size);
+  vb_sim_device *(*create)(uint32_t index, const struct vb_sim_options *options, char *err, size_t err_size);
   void (*destroy)(vb_sim_device *device); // flushes and closes a trace file, too
 
   // Addresses are in the unit's address space. The driver only passes ranges inside the DRAM.
@@ -156,13 +155,11 @@ struct vb_sim_backend_ops {
   int (*mem_write)(vb_sim_device *device, uint64_t address, const void *data, size_t bytes);
   int (*mem_read)(vb_sim_device *device, uint64_t address, void *data, size_t bytes);
   // Repeats the pattern; bytes is a multiple of pattern_size (1..128).
-  int (*mem_fill)(vb_sim_device *device, uint64_t address, const void *pattern,
-                  size_t pattern_size, size_t bytes);
+  int (*mem_fill)(vb_sim_device *device, uint64_t address, const void *pattern, size_t pattern_size, size_t bytes);
 
   // Runs one job to its end. `result` is zeroed by the driver; fill in as much as is known on
   // failures too.
-  enum vb_sim_status (*run)(vb_sim_device *device, const struct vb_sim_job *job,
-                            struct vb_sim_result *result);
+  enum vb_sim_status (*run)(vb_sim_device *device, const struct vb_sim_job *job, struct vb_sim_result *result);
 
   // After any run that was not VB_SIM_OK: rebuild (or reset) the model so that the next run starts
   // clean. Keeps the memory and the cycle count of the trace window. 0 or -1 (device lost).
