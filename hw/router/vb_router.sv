@@ -6,11 +6,11 @@
 // Arguments (64-bit slots from 0x10): logits ids gates hist offsets list | tokens experts k score renorm
 // logits_stride scale id. Theory of operation, error codes and timing: README.md.
 module vb_router #(
-  parameter int unsigned AXI_DW = 256,
-  parameter int unsigned AXI_IDW = 4,
-  parameter int unsigned MAX_PAIRS = 65536,   // tokens * k of one job
-  parameter int unsigned MAX_BURST = 16,
-  parameter logic [31:0] CONFIG = 32'h0
+  parameter int unsigned AXI_DW = vb_cfg_pkg::AxiDw,
+  parameter int unsigned AXI_IDW = vb_cfg_pkg::AxiIdw,
+  parameter int unsigned MAX_PAIRS = vb_cfg_pkg::RouterMaxPairs,  // tokens * k of one job
+  parameter int unsigned MAX_BURST = vb_cfg_pkg::MaxBurst,
+  parameter logic [31:0] CONFIG = vb_cfg_pkg::Word
 ) (
 `include "vb_unit_ports.svh"
 );
