@@ -6,21 +6,14 @@
 /// A model comes from a Hugging Face directory or from our HDF5 container; both give the same bits.
 #ifndef VERBATIM_MODEL_MODEL_H
 #define VERBATIM_MODEL_MODEL_H
+#include "num/rope.h"
 #include "verbatim/ops.h"
 #include "verbatim/result.h"
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdio.h>
 
 enum vb_family { VB_LLAMA, VB_QWEN2, VB_QWEN3, VB_QWEN3_MOE }; ///< config.json model_type llama, qwen2, qwen3, qwen3_moe
-
-enum vb_rope_scaling { VB_ROPE_DEFAULT, VB_ROPE_LINEAR, VB_ROPE_LLAMA3 };
-struct vb_rope_config {
-  uint64_t theta;                   ///< integer base
-  enum vb_rope_scaling scaling;
-  double factor, low_freq, high_freq; ///< as in the file; multiples of 2^-20 in the contract
-  uint64_t original_length;
-  uint32_t dims; ///< rotated dimensions per head
-};
 
 /// Architecture, with every default resolved.
 struct vb_config {
@@ -43,7 +36,7 @@ struct vb_tensor {
   enum vb_dtype dtype;
   uint32_t rank;
   uint64_t dim[4];
-  const void *data;
+  const void *data; ///< may be unaligned: read through the functions below
 };
 size_t vb_dtype_bytes(enum vb_dtype d);
 const char *vb_dtype_name(enum vb_dtype d);
@@ -63,11 +56,22 @@ struct vb_layer {
   struct vb_experts_w experts;
 };
 
-/// Values changed on import (sticky flags of num.h) and the re-quantisation error, per tensor class.
+enum vb_weight_class {
+  VB_CLASS_ATTENTION,
+  VB_CLASS_FFN,
+  VB_CLASS_EXPERTS,
+  VB_CLASS_HEAD,
+  VB_CLASS_ROUTER,
+  VB_CLASSES
+};
+const char *vb_weight_class_name(enum vb_weight_class c);
+
+/// Values changed on import (sticky flags of num.h) and the re-quantisation error, per tensor class. NaN and infinity
+/// are not here: a checkpoint that holds one is refused.
 struct vb_import_stats {
   unsigned flags;
-  uint64_t nan, inf, flushed, saturated;
-  double err2[4], ref2[4]; ///< squared error and reference by class: attention, dense FFN, experts, lm_head
+  uint64_t flushed, saturated;                ///< below 2^-62 (became 0), from 2^64 on
+  double err2[VB_CLASSES], ref2[VB_CLASSES]; ///< sums of squares: error of the block formats, reference
 };
 
 struct vb_model {
@@ -75,17 +79,18 @@ struct vb_model {
   struct vb_config config;
   char *config_text;     ///< config.json, verbatim
   char *tokenizer_text;  ///< tokenizer.json or NULL
-  struct vb_tensor *tensors;
+  struct vb_tensor *tensors; ///< sorted by name
   uint32_t tensor_count;
-  // contract weights
+  // contract constants, always there
+  uint64_t *rope_freq;                               ///< [rope.dims / 2]
+  vb_z eps_hidden, sqrt_hidden, eps_head, sqrt_head; ///< eps * n and sqrt(n) for n = hidden and n = head_dim
+  vb_z attn_scale;                                   ///< log2(e) / sqrt(head_dim), rounded once from double
+  // contract weights, NULL or zero with raw_only
   vb_z *embed, *final_norm; ///< [vocab][hidden], [hidden]
   struct vb_w8 lm_head;
   struct vb_layer *layer; ///< [layers]
-  uint64_t *rope_freq;    ///< [rope.dims / 2]
-  vb_z eps_hidden, sqrt_hidden, eps_head, sqrt_head; ///< eps * n and sqrt(n) for n = hidden and n = head_dim
-  vb_z attn_scale;                                   ///< log2(e) / sqrt(head_dim), rounded once from double
   struct vb_import_stats stats;
-  void *arena; ///< owner of everything above
+  struct vb_arena *arena; ///< owner of everything above
 };
 
 /// Open a model from a directory or container. Raw tensors only when `raw_only` (truth, inspect): no quantisation.
@@ -94,6 +99,11 @@ vb_result vb_model_open(const char *path, bool raw_only, struct vb_model **out);
 void vb_model_close(struct vb_model *m);
 /// Tensor by its Hugging Face name, or NULL.
 const struct vb_tensor *vb_model_find(const struct vb_model *m, const char *name);
-/// Write the HDF5 container (raw tensors, config, tokenizer, provenance): temporary name, fsync, rename.
+/// Write the HDF5 container (raw tensors, config, tokenizer, provenance): temporary name, fsync, rename. The same model
+/// always gives the same file, byte for byte.
 vb_result vb_model_save(const struct vb_model *m, const char *path);
+/// Bytes that one token adds to the KV cache, all layers.
+uint64_t vb_model_kv_bytes(const struct vb_model *m);
+/// Print architecture, tensors, parameter counts, KV-cache bytes per token and, if imported, flags and errors.
+void vb_model_inspect(const struct vb_model *m, FILE *f);
 #endif
