@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Descriptor check: combinational verdict on the arguments of a job, before its first access to memory. Pointers and
+// strides that the job's mode does not use need only be aligned.
+module vb_attn_check #(
+  parameter int NBK = 4,
+  parameter int NBV = 4
+) (
+  input  logic [vb_attn_pkg::NumArgs*64-1:0] args_i,
+  output logic [7:0]                         err_o
+);
+  localparam int AW = vb_pkg::AddrW;
+  logic [31:0] mode, rows, rpt, dk, dv, begin_k, end_k, k_stride, v_stride;
+  logic misaligned, out_of_range, values;
+
+  assign mode     = args_i[64*vb_attn_pkg::ArgMode +: 32];
+  assign rows     = args_i[64*vb_attn_pkg::ArgRows +: 32];
+  assign rpt      = args_i[64*vb_attn_pkg::ArgRowsPerToken +: 32];
+  assign dk       = args_i[64*vb_attn_pkg::ArgDk +: 32];
+  assign dv       = args_i[64*vb_attn_pkg::ArgDv +: 32];
+  assign begin_k  = args_i[64*vb_attn_pkg::ArgKeyBegin +: 32];
+  assign end_k    = args_i[64*vb_attn_pkg::ArgKeyEnd +: 32];
+  assign k_stride = args_i[64*vb_attn_pkg::ArgKStride +: 32];
+  assign v_stride = args_i[64*vb_attn_pkg::ArgVStride +: 32];
+  assign values   = (mode == 32'(vb_attn_pkg::ModeFull)) || (mode == 32'(vb_attn_pkg::ModeSum));
+
+  always_comb begin
+    misaligned = 1'b0;
+    for (int a = vb_attn_pkg::ArgQ; a <= vb_attn_pkg::ArgOut; a++)
+      if (args_i[64*a +: 6] != 6'd0 || args_i[64*a+AW +: 64-AW] != '0) misaligned = 1'b1;
+    for (int a = vb_attn_pkg::ArgQRowStride; a <= vb_attn_pkg::ArgOTokenStride; a++)
+      if (args_i[64*a +: 5] != 5'd0) misaligned = 1'b1;
+
+    out_of_range = 1'b0;
+    if (rows > vb_attn_pkg::MaxRows || rpt == 32'd0) out_of_range = 1'b1;
+    if (dk == 32'd0 || dk > 32'(32 * NBK) || dk[4:0] != 5'd0) out_of_range = 1'b1;
+    if (dv == 32'd0 || dv > 32'(32 * NBV) || dv[4:0] != 5'd0) out_of_range = 1'b1;
+    if (end_k > begin_k && end_k - begin_k > vb_attn_pkg::MaxKeys) out_of_range = 1'b1;
+    if (k_stride < 32'd32 + dk || (values && v_stride < dv)) out_of_range = 1'b1;
+
+    err_o = vb_pkg::ErrNone;
+    if (mode > 32'd3)      err_o = vb_pkg::ErrMode;
+    else if (out_of_range) err_o = vb_pkg::ErrSize;
+    else if (misaligned)   err_o = vb_pkg::ErrAlign;
+  end
+
+  logic unused_args;
+  assign unused_args = ^args_i;
+endmodule

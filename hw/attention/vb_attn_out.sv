@@ -1,0 +1,236 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Results of a tile, as write descriptors and beats: quotients (FULL), maxima (MAX), exponents (EXP) or partial sums
+// (SUM). One beat a cycle. A beat enters the pipeline only when the output FIFO has a free place reserved for it, so
+// the pipeline itself never stalls.
+//
+//    item ─► 1: numerators read ─┬─► norm (3) ─► 4: x reciprocal ─► 5: norm (3) ─► FIFO ─► write master
+//                                └─► (MAX, EXP, SUM) 2: beat ───────────────────────┘
+module vb_attn_out #(
+  parameter int ROWS  = 8,
+  parameter int LANES = 32,
+  parameter int NBV   = 4,
+  parameter int DW    = 256,
+  localparam int AW   = vb_pkg::AddrW,
+  localparam int LW   = vb_pkg::LenW,
+  localparam int RW   = $clog2(ROWS),
+  localparam int NAW  = $clog2(NBV * (32 / LANES))
+) (
+  input  logic                 clk_i,
+  input  logic                 rst_i,
+  input  logic                 go_i,       ///< pulse; the inputs below hold until done_o
+  output logic                 done_o,     ///< pulse: the last beat is with the write master
+  input  logic [1:0]           mode_i,
+  input  logic [RW:0]          nrows_i,    ///< 1..ROWS
+  input  logic [4:0]           nbv_i,
+  input  logic                 zero_i,     ///< the tile had no key: numerators read as 0
+  input  logic [AW-1:0]        base_i,     ///< MAX, EXP, SUM: first byte of the tile
+  input  logic [ROWS*AW-1:0]   oaddr_i,    ///< FULL: per row
+  input  logic [ROWS*32-1:0]   m_i,
+  input  logic [ROWS*NBV*16-1:0] em_i,
+  input  logic [ROWS*64-1:0]   l_i,
+  input  logic [ROWS*32-1:0]   r_i,
+  input  logic [ROWS*7-1:0]    le_i,
+  output logic                 rd_o,
+  output logic [RW-1:0]        rd_row_o,
+  output logic [NAW-1:0]       rd_addr_o,
+  input  logic [LANES*64-1:0]  num_i,
+  output logic                 cmd_valid_o,
+  input  logic                 cmd_ready_i,
+  output logic [AW-1:0]        cmd_addr_o,
+  output logic [LW-1:0]        cmd_bytes_o,
+  output logic                 beat_valid_o,
+  input  logic                 beat_ready_i,
+  output logic [DW-1:0]        beat_data_o
+);
+  localparam int OL   = DW / 32;            // quotients of a beat
+  localparam int ON   = DW / 64;            // numerators of a beat
+  localparam int HB   = 256 / DW;           // beats of 32 bytes
+  localparam int LGF  = $clog2(LANES / OL);  // beats of an accumulator word, as a power of two
+  localparam int LGS  = LGF + 1;
+  localparam int DEPTH = 16;
+  localparam int BW   = (NBV == 1) ? 1 : $clog2(NBV);
+
+  logic full_mode;
+  assign full_mode = (mode_i == vb_attn_pkg::ModeFull);
+
+  // ---- write descriptors: FULL one a row (rows may lie anywhere), else one for the tile
+  logic cmd_busy_q;
+  logic [RW:0] cmd_row_q;
+  logic [LW-1:0] cmd_units;  // of 32 bytes
+  always_comb begin
+    case (mode_i)
+      vb_attn_pkg::ModeExp: cmd_units = LW'(nrows_i);
+      vb_attn_pkg::ModeSum: cmd_units = LW'(nrows_i) * (LW'(1) + (LW'(nbv_i) << 3));
+      default:              cmd_units = LW'(nbv_i) << 2;
+    endcase
+  end
+  assign cmd_valid_o = cmd_busy_q;
+  assign cmd_addr_o  = full_mode ? oaddr_i[AW*cmd_row_q[RW-1:0] +: AW] : base_i;
+  assign cmd_bytes_o = (mode_i == vb_attn_pkg::ModeMax) ? LW'(nrows_i) << 2 : cmd_units << 5;
+  always_ff @(posedge clk_i) begin
+    if (rst_i) cmd_busy_q <= 1'b0;
+    else if (go_i) cmd_busy_q <= 1'b1;
+    else if (cmd_ready_i && (!full_mode || cmd_row_q == nrows_i - (RW+1)'(1))) cmd_busy_q <= 1'b0;
+    if (go_i) cmd_row_q <= '0;
+    else if (cmd_busy_q && cmd_ready_i) cmd_row_q <= cmd_row_q + (RW+1)'(1);
+  end
+
+  // ---- items: one per beat, {row, beat of the row}
+  logic run_q, item, row_end, all_end;
+  logic [RW:0] row_q, last_row;
+  logic [9:0] k_q, row_beats, k_num;
+  logic [4:0] free_q;
+  logic pop, push;
+
+  always_comb begin
+    last_row = nrows_i - (RW+1)'(1);
+    case (mode_i)
+      vb_attn_pkg::ModeMax: begin
+        row_beats = (10'(nrows_i) + 10'(OL - 1)) / 10'(OL);
+        last_row  = '0;
+      end
+      vb_attn_pkg::ModeExp: row_beats = 10'(HB);
+      vb_attn_pkg::ModeSum: row_beats = 10'(HB) + 10'(nbv_i) * 10'(8 * HB);
+      default:              row_beats = 10'(nbv_i) * 10'(4 * HB);
+    endcase
+  end
+  assign item    = run_q && free_q != 5'd0;
+  assign row_end = (k_q == row_beats - 10'd1);
+  assign all_end = row_end && row_q == last_row;
+  always_ff @(posedge clk_i) begin
+    if (rst_i) begin
+      run_q  <= 1'b0;
+      free_q <= 5'(DEPTH);
+    end else begin
+      if (go_i) run_q <= 1'b1;
+      else if (item && all_end) run_q <= 1'b0;
+      free_q <= free_q - 5'(item) + 5'(pop);
+    end
+    if (go_i) begin
+      row_q <= '0;
+      k_q   <= '0;
+    end else if (item) begin
+      k_q <= row_end ? 10'd0 : k_q + 10'd1;
+      if (row_end) row_q <= row_q + (RW+1)'(1);
+    end
+  end
+
+  // accumulator word and slice of an item
+  logic head, sum_mode;
+  logic [9:0] word_index, slice;
+  assign sum_mode   = (mode_i == vb_attn_pkg::ModeSum);
+  assign head       = sum_mode && k_q < 10'(HB);
+  assign k_num      = sum_mode ? k_q - 10'(HB) : k_q;
+  assign word_index = sum_mode ? k_num >> LGS : k_num >> LGF;
+  assign slice      = sum_mode ? k_num & 10'((1 << LGS) - 1) : k_num & 10'((1 << LGF) - 1);
+  assign rd_o      = item && (full_mode || (sum_mode && !head));
+  assign rd_row_o  = row_q[RW-1:0];
+  assign rd_addr_o = NAW'(word_index);
+
+  // ---- 1: numerators are here
+  logic v1_q, head1_q;
+  logic [RW-1:0] row1_q;
+  logic [9:0] k1_q, slice1_q;
+  logic [BW-1:0] blk1_q;
+  always_ff @(posedge clk_i) begin
+    v1_q <= item && !rst_i;
+    if (item) begin
+      head1_q  <= head;
+      row1_q   <= row_q[RW-1:0];
+      k1_q     <= k_q;
+      slice1_q <= slice;
+      blk1_q   <= BW'(word_index / 10'(32 / LANES));
+    end
+  end
+
+  // ---- 2: the short way, for everything but quotients
+  logic v2_q;
+  logic [DW-1:0] d2_q;
+  always_ff @(posedge clk_i) begin
+    v2_q <= v1_q && !full_mode && !rst_i;
+    if (v1_q && !full_mode) begin : short
+      logic [255:0] rec;
+      logic [ROWS*32-1:0] ms;
+      rec = '0;
+      ms  = m_i;
+      case (mode_i)
+        vb_attn_pkg::ModeMax: d2_q <= ms[DW*k1_q +: DW];
+        vb_attn_pkg::ModeExp: begin
+          rec = {16{16'h8000}};
+          rec[NBV*16-1:0] = em_i[NBV*16*row1_q +: NBV*16];
+          d2_q <= rec[DW*k1_q +: DW];
+        end
+        default: begin
+          rec[63:0] = l_i[64*row1_q +: 64];
+          if (head1_q)     d2_q <= rec[DW*k1_q +: DW];
+          else if (zero_i) d2_q <= '0;
+          else             d2_q <= num_i[ON*64*slice1_q +: ON*64];
+        end
+      endcase
+    end
+  end
+
+  // ---- 1..8: quotients
+  logic [OL-1:0] n1_v, n2_v;
+  logic [OL*32-1:0] z1, z2;
+  logic v5_q;
+  logic [RW-1:0] row2_q, row3_q, row4_q;
+  logic [BW-1:0] blk2_q, blk3_q, blk4_q;
+  logic signed [17:0] e4;
+  always_ff @(posedge clk_i) if (full_mode) begin
+    row2_q <= row1_q; blk2_q <= blk1_q;
+    row3_q <= row2_q; blk3_q <= blk2_q;
+    row4_q <= row3_q; blk4_q <= blk3_q;
+  end
+  // without the numerator's own exponent: (EM - 127 - 24) + 32 - 63 - le - 150
+  logic [31:0] r4;
+  assign e4 = 18'($signed(em_i[16*(32'(row4_q)*NBV + 32'(blk4_q)) +: 16])) - 18'($signed(le_i[7*row4_q +: 7])) - 18'sd332;
+  assign r4 = r_i[32*row4_q +: 32];
+  always_ff @(posedge clk_i) v5_q <= n1_v[0] && !rst_i;
+
+  for (genvar l = 0; l < OL; l++) begin : g_lane
+    logic signed [63:0] n1;
+    logic signed [57:0] p5_q;
+    logic signed [17:0] e5_q;
+    assign n1 = zero_i ? 64'sd0 : $signed(num_i[64*(32'(slice1_q)*OL + l) +: 64]);
+    vb_norm #(.W(64), .EW(8)) u_num (
+      .clk_i, .rst_i, .valid_i(v1_q && full_mode), .n_i(n1), .e_i(8'sd0), .valid_o(n1_v[l]), .z_o(z1[l*32 +: 32]));
+    always_ff @(posedge clk_i) if (n1_v[l]) begin : scale
+      logic [57:0] p;  // 24 x 32 bits and a sign
+      p = {34'd0, z1[l*32 +: 31] != 31'd0, z1[l*32 +: 23]} * {26'd0, r4};
+      p5_q <= z1[l*32+31] ? -$signed(p) : $signed(p);
+      e5_q <= e4 + $signed({10'd0, z1[l*32+23 +: 8]});
+    end
+    vb_norm #(.W(58), .EW(18)) u_quo (
+      .clk_i, .rst_i, .valid_i(v5_q), .n_i(p5_q), .e_i(e5_q), .valid_o(n2_v[l]), .z_o(z2[l*32 +: 32]));
+  end
+
+  // ---- output FIFO
+  logic empty, fifo_full;
+  logic [4:0] count;
+  assign push = full_mode ? n2_v[0] : v2_q;
+  assign pop  = beat_valid_o && beat_ready_i;
+  vb_fifo #(.W(DW), .DEPTH(DEPTH)) u_fifo (
+    .clk_i, .rst_i, .push_i(push), .data_i(full_mode ? z2 : d2_q), .full_o(fifo_full), .pop_i(pop),
+    .data_o(beat_data_o), .empty_o(empty), .count_o(count));
+  assign beat_valid_o = !empty;
+
+  // done: every item made, every place free again, every descriptor taken
+  logic active_q;
+  assign done_o = active_q && !run_q && !cmd_busy_q && free_q == 5'(DEPTH);
+  always_ff @(posedge clk_i) begin
+    if (rst_i) active_q <= 1'b0;
+    else if (go_i) active_q <= 1'b1;
+    else if (done_o) active_q <= 1'b0;
+  end
+
+  logic unused_out;
+  assign unused_out = ^{fifo_full, n1_v, n2_v, count};
+  always_ff @(posedge clk_i) if (!rst_i) begin
+    a_free:  assert (free_q <= 5'(DEPTH));
+    a_fifo:  assert (!(push && fifo_full));
+    a_idle:  assert (!go_i || !active_q);
+    a_lanes: assert (n1_v == '0 || n1_v == '1);
+  end
+endmodule

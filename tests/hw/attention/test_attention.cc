@@ -1,0 +1,328 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// vb_attention against host/ref/attention.c, bit for bit: the whole memory is compared, so stray writes count too.
+#include "job.h"
+#include <algorithm>
+#include <cstdio>
+#include <cstring>
+#include <ctime>
+
+#ifndef VB_CONFIG_NAME
+#define VB_CONFIG_NAME "base"
+#endif
+#ifndef VB_NMAX
+#define VB_NMAX 2048
+#endif
+
+static uint64_t cycles_run;
+static double seconds_run;
+static uint32_t below(struct vb_rng *r, uint32_t n) { return static_cast<uint32_t>(vb_rng_below(r, n)); }
+
+static MemoryTiming random_timing(struct vb_rng *r) {
+  MemoryTiming t;
+  t.latency = below(r, 3) ? below(r, 60) : below(r, 300);
+  t.jitter = below(r, 2) ? 0 : 1 + below(r, 100);
+  t.open_reads = 1 + below(r, 16);
+  unsigned *stalls[] = {&t.stall_ar, &t.stall_r, &t.stall_aw, &t.stall_w, &t.stall_b};
+  for (unsigned *s : stalls) *s = below(r, 2) ? 0 : below(r, 90);
+  t.seed = vb_rng_next(r);
+  return t;
+}
+
+static bool clean(Dut &dut, const char *what) {
+  bool ok = VB_CHECK(dut.failure.empty(), "%s: %s", what, dut.failure.c_str());
+  for (const std::string &v : dut.violations) ok &= VB_CHECK(false, "%s: %s", what, v.c_str());
+  dut.violations.clear();
+  return ok;
+}
+
+static std::string describe(const Job &j) {
+  char text[256];
+  snprintf(text, sizeof text, "mode %u rows %u/%u dk %u dv %u keys %u..%u first %u", j.mode, j.rows, j.rows_per_token,
+           j.dk, j.dv, j.key_begin, j.key_end, j.first_count);
+  return text;
+}
+
+static bool counters_agree(Dut &dut, const std::string &what) {
+  Counters c = dut.counters();
+  uint64_t sum = 0;
+  for (uint64_t x : c.classes) sum += x;
+  return VB_CHECK(sum == c.cycles, "%s: classes sum to %llu of %llu cycles", what.c_str(),
+                  static_cast<unsigned long long>(sum), static_cast<unsigned long long>(c.cycles));
+}
+
+// Place, run, compare. The job's outputs are the reference's afterwards, so they can feed the next phase.
+static bool run_and_compare(Dut &dut, Job &j, struct vb_rng *rng, bool dense) {
+  std::string what = describe(j);
+  j.place(rng, dut, dense);
+  j.reference();
+  std::vector<uint8_t> expected = dut.memory;
+  j.expect(expected);
+  uint64_t before = dut.cycle;
+  clock_t t0 = clock();
+  bool done = dut.run(j.args(), 200000000);
+  seconds_run += static_cast<double>(clock() - t0) / CLOCKS_PER_SEC;
+  cycles_run += dut.cycle - before;
+  if (!clean(dut, what.c_str())) return false;
+  if (!VB_CHECK(done, "%s: no ap_done", what.c_str())) return false;
+  uint32_t error = dut.error();
+  bool ok = VB_CHECK(error == 0, "%s: error 0x%x", what.c_str(), error);
+  ok &= VB_CHECK(dut.read_reg(0x104) == j.id, "%s: wrong id", what.c_str());
+  ok &= counters_agree(dut, what);
+  vb_test_compared("attention", j.values());
+  if (memcmp(expected.data(), dut.memory.data(), expected.size()) != 0) {
+    size_t at = 0, wrong = 0;
+    for (size_t i = expected.size() / 4; i-- > 0;)
+      if (memcmp(&expected[4 * i], &dut.memory[4 * i], 4) != 0) at = 4 * i, wrong++;
+    uint32_t e, a;
+    memcpy(&e, &expected[at], 4);
+    memcpy(&a, &dut.memory[at], 4);
+    unsigned long long address = Dut::kBase + at;
+    ok = VB_CHECK(false, "%s: %zu words differ, first at 0x%llx (m 0x%llx em 0x%llx out 0x%llx): expected %08x, got %08x",
+                  what.c_str(), wrong, address, static_cast<unsigned long long>(j.m_at),
+                  static_cast<unsigned long long>(j.em_at), static_cast<unsigned long long>(j.out_at), e, a);
+  }
+  return ok;
+}
+
+static void random_jobs(uint32_t mode) {
+  struct vb_rng rng = vb_test_rng();
+  Dut dut(vb_rng_next(&rng));
+  dut.reset(3);
+  uint64_t jobs = vb_test_count(60, 5000);
+  for (uint64_t n = 0; n < jobs; n++) {
+    if (n % 3) dut.timing = MemoryTiming(); else dut.timing = random_timing(&rng);
+    Job j = random_job(&rng, mode, 30, n % 4 ? 40 : 3 * std::min(VB_NMAX, 64), static_cast<Spread>(n % kSpreads));
+    if (mode == VB_ATTN_EXP || mode == VB_ATTN_SUM) { // references of the same keys
+      j.mode = VB_ATTN_MAX;
+      j.reference();
+      if (mode == VB_ATTN_SUM) j.mode = VB_ATTN_EXP, j.reference();
+      j.mode = mode;
+    }
+    if (!run_and_compare(dut, j, &rng, below(&rng, 2))) return;
+  }
+}
+static void random_full() { random_jobs(VB_ATTN_FULL); }
+static void random_max() { random_jobs(VB_ATTN_MAX); }
+static void random_exp() { random_jobs(VB_ATTN_EXP); }
+static void random_sum() { random_jobs(VB_ATTN_SUM); }
+
+// Keys split over jobs as over devices, merged as the runtime does: the bits of FULL.
+static void split_keys() {
+  struct vb_rng rng = vb_test_rng();
+  Dut dut(vb_rng_next(&rng));
+  dut.reset(1);
+  for (uint64_t n = 0; n < vb_test_count(12, 500); n++) {
+    Job whole = random_job(&rng, VB_ATTN_FULL, 20, 90, static_cast<Spread>(n % kSpreads));
+    if (!run_and_compare(dut, whole, &rng, false)) return;
+    std::vector<uint32_t> cut = {whole.key_begin, whole.key_end};
+    for (uint32_t i = below(&rng, 3); i-- > 0;) cut.push_back(whole.key_begin + below(&rng, whole.key_end - whole.key_begin + 1));
+    std::sort(cut.begin(), cut.end());
+    size_t all = size_t{whole.tokens()} * whole.rows_per_token;
+    std::vector<int32_t> m(all, VB_M_NONE);
+    std::vector<int16_t> em(all * VB_EM_ROW, VB_EM_NONE);
+    std::vector<uint64_t> l(all, 0);
+    std::vector<int64_t> num(all * whole.dv, 0);
+    for (uint32_t mode : {VB_ATTN_MAX, VB_ATTN_EXP, VB_ATTN_SUM}) {
+      std::vector<int32_t> m_in = m;
+      std::vector<int16_t> em_in = em;
+      for (size_t p = 0; p + 1 < cut.size(); p++) {
+        Job part = whole;
+        part.mode = mode, part.key_begin = cut[p], part.key_end = cut[p + 1], part.m = m_in, part.em = em_in;
+        // run_and_compare proves that these are the unit's bits
+        if (!run_and_compare(dut, part, &rng, below(&rng, 2))) return;
+        if (mode == VB_ATTN_MAX) for (size_t i = 0; i < all; i++) m[i] = std::max(m[i], part.m[i]);
+        if (mode == VB_ATTN_EXP) for (size_t i = 0; i < em.size(); i++) em[i] = std::max(em[i], part.em[i]);
+        if (mode == VB_ATTN_SUM) {
+          for (size_t i = 0; i < all; i++) l[i] += part.l[i];
+          for (size_t i = 0; i < num.size(); i++) num[i] += part.num[i];
+        }
+      }
+    }
+    std::vector<vb_z> y(all * whole.dv, 0);
+    for (size_t i = 0; i < size_t{whole.rows} * whole.dv; i++)
+      y[i] = vb_divide(num[i], em[i / whole.dv * VB_EM_ROW + i % whole.dv / VB_BLOCK] - 127 - 24 + 32, l[i / whole.dv]);
+    if (!VB_EXPECT_SAME("attention-merge", whole.y.data(), y.data(), size_t{whole.rows} * whole.dv)) return;
+  }
+}
+
+// Sizes at the edges of tiles, chunks and bursts.
+static void corners() {
+  struct vb_rng rng = vb_test_rng();
+  Dut dut(vb_rng_next(&rng));
+  dut.reset(2);
+  static const uint32_t rows[] = {1, 3, 4, 5, 8, 9, 32, 33}, keys[] = {0, 1, 2, 15, 16, 17, 63, 64, 65, 128, 129};
+  for (uint32_t r : rows)
+    for (uint32_t n : keys) {
+      Job j;
+      j.mode = VB_ATTN_FULL, j.rows = r, j.rows_per_token = 1 + below(&rng, 8);
+      j.dk = 32 * (1 + below(&rng, 4)), j.dv = 32 * (1 + below(&rng, 4));
+      j.key_end = n, j.first_count = 1 + below(&rng, n + 1);
+      j.fill(&rng, static_cast<Spread>(below(&rng, kSpreads)));
+      if (!run_and_compare(dut, j, &rng, below(&rng, 2))) return;
+    }
+  Job none; // no row: legal, and nothing happens
+  none.fill(&rng, kNarrow);
+  none.k_stride = 64, none.v_stride = 32;
+  for (none.mode = 0; none.mode < 4; none.mode++) {
+    std::vector<uint8_t> before = dut.memory;
+    CU_ASSERT_TRUE(dut.run(none.args(), 1000));
+    CU_ASSERT_EQUAL(dut.error(), 0);
+    CU_ASSERT_TRUE(before == dut.memory);
+  }
+}
+
+static void illegal_descriptors() {
+  struct vb_rng rng = vb_test_rng();
+  Dut dut(vb_rng_next(&rng));
+  dut.reset(2);
+  Job j = random_job(&rng, VB_ATTN_FULL, 8, 20, kNarrow);
+  if (!run_and_compare(dut, j, &rng, false)) return;
+  std::vector<uint64_t> good = j.args();
+  struct { unsigned arg; uint64_t value; uint32_t error; } bad[] = {
+    {6, 4, 0x12}, {6, 0x80000000, 0x12}, {7, (1 << 20) + 1, 0x10}, {8, 0, 0x10}, {9, 0, 0x10}, {9, 33, 0x10},
+    {9, 160, 0x10}, {9, 0xffffffe0, 0x10}, {10, 0, 0x10}, {10, 16, 0x10}, {10, 160, 0x10},
+    {12, uint64_t{j.key_begin} + (1 << 20) + 1, 0x10}, {16, j.dk, 0x10}, {17, uint64_t{j.dv} - 32, 0x10},
+    {14, good[14] + 16, 0x11}, {15, good[15] + 1, 0x11}, {16, good[16] + 8, 0x11}, {17, good[17] + 4, 0x11},
+    {18, good[18] + 2, 0x11}, {19, good[19] + 31, 0x11}, {0, good[0] + 32, 0x11}, {1, good[1] + 1, 0x11},
+    {2, good[2] + 16, 0x11}, {3, good[3] + 4, 0x11}, {4, good[4] + 8, 0x11}, {5, good[5] + 32, 0x11},
+    {5, good[5] | uint64_t{1} << 40, 0x11},
+  };
+  for (const auto &b : bad) {
+    std::vector<uint64_t> args = good;
+    args[b.arg] = b.value;
+    std::vector<uint8_t> before = dut.memory;
+    VB_CHECK(dut.run(args, 1000), "argument %u = 0x%llx: no ap_done", b.arg, static_cast<unsigned long long>(b.value));
+    uint32_t error = dut.error();
+    VB_CHECK(error == b.error, "argument %u = 0x%llx: error 0x%x, expected 0x%x", b.arg,
+             static_cast<unsigned long long>(b.value), error, b.error);
+    VB_CHECK(before == dut.memory, "argument %u: memory written", b.arg);
+  }
+  clean(dut, "illegal descriptors");
+  run_and_compare(dut, j, &rng, true); // and the unit is as good as new
+}
+
+static void bus_errors() {
+  struct vb_rng rng = vb_test_rng();
+  Dut dut(vb_rng_next(&rng));
+  dut.reset(2);
+  unsigned seen = 0;
+  for (uint64_t n = 0; n < vb_test_count(60, 2000); n++) {
+    uint32_t mode = n % 4;
+    Job j = random_job(&rng, mode, 24, 60, static_cast<Spread>(n % kSpreads));
+    j.m.assign(size_t{j.tokens()} * j.rows_per_token, INT32_MAX), j.em.assign(j.m.size() * VB_EM_ROW, 300);
+    dut.timing = random_timing(&rng);
+    j.place(&rng, dut, below(&rng, 2));
+    bool write = below(&rng, 3) == 0;
+    dut.fault = Fault();
+    (write ? dut.fault.write_burst : dut.fault.read_burst) = 1 + below(&rng, write ? 4 : 60);
+    dut.fault.response = 2 + below(&rng, 2);
+    bool done = dut.run(j.args(), 1000000);
+    VB_CHECK(done, "%s: hangs after a bus error", describe(j).c_str());
+    if (!clean(dut, "bus error") || !done) return;
+    uint32_t error = dut.error(), want = (write ? 0x20u : 0x1eu) + dut.fault.response;
+    seen += error == want;
+    VB_CHECK(error == want || error == 0, "%s: error 0x%x, expected 0x%x", describe(j).c_str(), error, want);
+    counters_agree(dut, "bus error");
+    dut.fault = Fault();
+    Job next = random_job(&rng, VB_ATTN_FULL, 10, 20, kGauss);
+    if (!run_and_compare(dut, next, &rng, false)) return;
+  }
+  VB_CHECK(seen > 20, "only %u faults were reached", seen);
+  // a buffer that is too short: DECERR from the memory, reported
+  Job j = random_job(&rng, VB_ATTN_FULL, 8, 20, kNarrow);
+  j.key_end = 20, j.key_begin = 0, j.first_count = 20;
+  j.fill(&rng, kNarrow);
+  j.place(&rng, dut, true);
+  dut.regions[2].bytes /= 2;
+  CU_ASSERT_TRUE(dut.run(j.args(), 1000000));
+  CU_ASSERT_EQUAL(dut.error(), 0x21);
+}
+
+// Data that contradict themselves are told, not computed on in silence.
+static void bad_data() {
+  struct vb_rng rng = vb_test_rng();
+  Dut dut(vb_rng_next(&rng));
+  dut.reset(2);
+  for (uint32_t kind = 0; kind < 4; kind++) {
+    Job j;
+    j.rows = 5, j.dk = 64, j.dv = 64, j.key_end = 20, j.first_count = 20;
+    j.mode = kind < 2 ? VB_ATTN_FULL : kind == 2 ? VB_ATTN_EXP : VB_ATTN_SUM;
+    j.fill(&rng, kNarrow);
+    if (kind == 0) j.q[vb_rec_bytes(64) * 3 + VB_REC_KMAX] = 5;
+    if (kind == 1) j.k[vb_rec_bytes(64) * 11 + VB_REC_KMAX] = 5;
+    j.m.assign(5, kind == 2 ? -1000000 : INT32_MAX);
+    j.em.assign(5 * VB_EM_ROW, VB_EM_NONE);
+    if (kind == 3) j.m.clear(), j.mode = VB_ATTN_MAX, j.reference(), j.mode = VB_ATTN_SUM, j.em.assign(5 * VB_EM_ROW, 10);
+    j.place(&rng, dut, true);
+    CU_ASSERT_TRUE(dut.run(j.args(), 1000000));
+    uint32_t error = dut.error();
+    VB_CHECK(error == (kind < 2 ? 0x30u : 0x31u), "kind %u: error 0x%x", kind, error);
+  }
+  clean(dut, "bad data");
+}
+
+static void reset_any_time() {
+  struct vb_rng rng = vb_test_rng();
+  for (uint64_t n = 0; n < vb_test_count(60, 3000); n++) {
+    Dut dut(vb_rng_next(&rng)); // fresh random registers
+    dut.reset(1);
+    Job j = random_job(&rng, static_cast<uint32_t>(n % 4), 20, 40, kGauss);
+    j.m.assign(size_t{j.tokens()} * j.rows_per_token, INT32_MAX), j.em.assign(j.m.size() * VB_EM_ROW, 300);
+    j.place(&rng, dut, false);
+    try {
+      dut.start(j.args());
+      dut.idle(below(&rng, 1500));
+    } catch (const std::exception &e) {
+      dut.failure = e.what();
+    }
+    if (!clean(dut, "before the reset")) return;
+    dut.reset(1);
+    Job next = random_job(&rng, static_cast<uint32_t>(n / 4 % 2), 12, 30, kNarrow);
+    if (!run_and_compare(dut, next, &rng, false)) return;
+  }
+}
+
+// The same descriptor and memory take the same cycles whatever the values are.
+static void timing_is_data_free() {
+  struct vb_rng rng = vb_test_rng();
+  Dut dut(vb_rng_next(&rng));
+  dut.reset(2);
+  for (uint32_t mode = 0; mode < 4; mode++) {
+    Job j = random_job(&rng, mode, 20, 3 * std::min(VB_NMAX, 64), kNarrow);
+    j.m.assign(size_t{j.tokens()} * j.rows_per_token, INT32_MAX), j.em.assign(j.m.size() * VB_EM_ROW, 300);
+    j.place(&rng, dut, false);
+    std::vector<uint64_t> args = j.args();
+    std::vector<uint8_t> image = dut.memory;
+    Counters first = {};
+    for (uint32_t spread = 0; spread < kSpreads; spread++) {
+      struct vb_rng place_rng = {42};
+      j.fill(&rng, static_cast<Spread>(spread));
+      j.place(&place_rng, dut, false);
+      CU_ASSERT_TRUE(dut.run(j.args(), 10000000));
+      CU_ASSERT_EQUAL(dut.error(), 0);
+      Counters c = dut.counters();
+      if (spread == 0) first = c;
+      VB_CHECK(memcmp(&c, &first, sizeof c) == 0, "mode %u, data %u: %llu cycles, not %llu", mode, spread,
+               static_cast<unsigned long long>(c.cycles), static_cast<unsigned long long>(first.cycles));
+    }
+  }
+  clean(dut, "timing");
+}
+
+static void report() {
+  VB_CHECK(vb_test_values("attention") >= 10000, "only %llu values compared",
+           static_cast<unsigned long long>(vb_test_values("attention")));
+  printf("  %s: %llu cycles in %.2f s: %.0f kcycles/s\n", VB_CONFIG_NAME, static_cast<unsigned long long>(cycles_run),
+         seconds_run, static_cast<double>(cycles_run) / seconds_run / 1e3);
+}
+
+int main(int argc, char **argv) {
+  static const struct vb_test tests[] = {
+    {"corners", corners}, {"full", random_full}, {"max", random_max}, {"exp", random_exp}, {"sum", random_sum},
+    {"split-keys", split_keys}, {"illegal-descriptors", illegal_descriptors}, {"bus-errors", bus_errors},
+    {"bad-data", bad_data}, {"reset-any-time", reset_any_time}, {"timing-is-data-free", timing_is_data_free},
+    {"enough-values", report}, {nullptr, nullptr}};
+  const struct vb_suite suites[] = {{"vb_attention-" VB_CONFIG_NAME, tests, nullptr, nullptr}, {}};
+  return vb_test_main(argc, argv, suites);
+}
