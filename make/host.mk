@@ -43,6 +43,9 @@ Q := $(if $(V),,@)
 say = @$(if $(V),:,printf '  %-5s %s\n' $1 $2)
 COMPILE = $(CCACHE) $(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP
 
+# Short names that fragments may use.
+B := $(BUILD)
+
 CLI_SRCS := $(wildcard host/cli/*.c)
 LIB_SRCS := $(filter-out $(CLI_SRCS),$(wildcard host/*/*.c))
 GEN_SRCS :=

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # Objects, libraries and the command, from the lists that the other fragments filled.
 
+# The OpenCL C kernels as bytes (make/ocl.mk).
+GEN_SRCS += $(filter-out $(GEN_SRCS),$(VB_OCL_GEN))
 LIB_OBJS := $(LIB_SRCS:%.c=$(BUILD)/obj/%.o) $(GEN_SRCS:$(BUILD)/gen/%.c=$(BUILD)/obj/gen/%.o)
 CLI_OBJS := $(CLI_SRCS:%.c=$(BUILD)/obj/%.o)
 LIB := $(BUILD)/libverbatim.a
