@@ -16,7 +16,7 @@ endif
 
 ICD_SRCS := $(wildcard sim/icd/*.c)
 ICD_OBJS := $(ICD_SRCS:%.c=$(BUILD)/obj/%.o) $(BUILD)/obj/sim/icd/guard.o
-ICD_TEST_SRCS := $(wildcard tests/icd/*.c) tests/support/harness.c
+ICD_TEST_SRCS := $(wildcard tests/icd/*.c) tests/support/harness.c tests/support/random.c
 ICD_TEST_OBJS := $(ICD_TEST_SRCS:%.c=$(BUILD)/obj/icd/%.o)
 ICD_DOUBLE_OBJ := $(BUILD)/obj/icd/tests/icd/double.o
 ICD_TEST_DIR := $(BUILD)/tests/icd
@@ -43,7 +43,7 @@ $(BUILD)/obj/sim/icd/%.o: sim/icd/%.cc make/icd.mk
 $(BUILD)/obj/icd/tests/%.o: tests/%.c make/icd.mk
 	@mkdir -p $(@D)
 	$(call say,CC,$<)
-	$(Q)$(CCACHE) $(CC) $(ICD_CFLAGS) -D_GNU_SOURCE -Itests -c -o $@ $<
+	$(Q)$(CCACHE) $(CC) $(ICD_CFLAGS) -D_GNU_SOURCE -Itests -Ihost -c -o $@ $<
 
 $(BUILD)/obj/icd/tests/%.o: tests/%.cc make/icd.mk
 	@mkdir -p $(@D)

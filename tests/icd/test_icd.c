@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The OpenCL driver over a test double, through the ordinary ICD loader and beside PoCL.
+// VB_ICD_ONLY=1 leaves PoCL out, for memcheck: LLVM leaks by design.
+#include "fixture.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+// The .icd directory is beside this executable.
+static int choose_vendors(bool only) {
+  ssize_t n = readlink("/proc/self/exe", vendors, sizeof vendors - 64);
+  if (n <= 0) return -1;
+  vendors[n] = '\0';
+  char *slash = strrchr(vendors, '/');
+  strcpy(slash, only ? "/vendors/verbatim.icd" : "/vendors");
+  // Before the first OpenCL call; what make's caller had set is for its own devices.
+  setenv("OCL_ICD_VENDORS", vendors, 1);
+  // An unwritable cache makes PoCL fail without a word.
+  char cache[sizeof vendors + 16];
+  *slash = '\0';
+  snprintf(cache, sizeof cache, "%s/pocl-cache", vendors);
+  setenv("POCL_CACHE_DIR", cache, 0);
+  *slash = '/';
+  return 0;
+}
+
+int main(int argc, char **argv) {
+  bool only = getenv("VB_ICD_ONLY") != NULL;
+  if (choose_vendors(only) != 0) {
+    fprintf(stderr, "test_icd: cannot find its own executable\n");
+    return 2;
+  }
+  static const char *const own[] = {"VERBATIM_SIM_DRAM",     "VERBATIM_SIM_SEED",      "VERBATIM_SIM_TRACE",
+                                    "VERBATIM_SIM_WATCHDOG", "VERBATIM_SIM_HEARTBEAT", "VERBATIM_SIM_TRACE_WINDOW"};
+  for (size_t i = 0; i < sizeof own / sizeof *own; i++) unsetenv(own[i]);
+  const struct vb_suite suites[] = {
+      {"platform", platform_tests, find_platform, NULL},
+      {"objects", object_tests, find_platform, NULL},
+      {"memory", memory_tests, find_platform, NULL},
+      {"programs", program_tests, find_platform, NULL},
+      {"kernels", kernel_tests, find_platform, NULL},
+      {"events", event_tests, find_platform, NULL},
+      {"failures", failure_tests, find_platform, NULL},
+      {only ? NULL : "pocl", pocl_tests, find_platform, NULL},
+      {0},
+  };
+  return vb_test_main(argc, argv, suites);
+}
