@@ -14,7 +14,9 @@ struct vb_arena {
   struct node *nodes;
 };
 
-struct vb_arena *vb_arena_new(void) { return calloc(1, sizeof(struct vb_arena)); }
+struct vb_arena *vb_arena_new(void) {
+  return calloc(1, sizeof(struct vb_arena));
+}
 
 void vb_arena_free(struct vb_arena *a) {
   if (!a) return;

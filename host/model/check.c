@@ -93,8 +93,10 @@ static bool ignorable(const char *name) {
 static vb_result check_tied_head(const struct vb_model *m, const struct vb_tensor *head) {
   const struct vb_tensor *embed = vb_model_find(m, "model.embed_tokens.weight");
   uint64_t n = vb_tensor_count(embed);
-  if (head->dtype != embed->dtype || vb_tensor_count(head) != n || memcmp(head->data, embed->data, n * vb_dtype_bytes(head->dtype)))
-    return vb_fail(VB_BAD_INPUT, "tensor 'lm_head.weight' differs from the embedding it is tied to (tie_word_embeddings)");
+  if (head->dtype != embed->dtype || vb_tensor_count(head) != n ||
+      memcmp(head->data, embed->data, n * vb_dtype_bytes(head->dtype)))
+    return vb_fail(VB_BAD_INPUT,
+                   "tensor 'lm_head.weight' differs from the embedding it is tied to (tie_word_embeddings)");
   return VB_OK;
 }
 

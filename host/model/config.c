@@ -8,33 +8,78 @@
 #include <string.h>
 
 #define FILE_NAME "config.json: "
-enum { LLAMA = 1 << VB_LLAMA, QWEN2 = 1 << VB_QWEN2, QWEN3 = 1 << VB_QWEN3, MOE = 1 << VB_QWEN3_MOE, ALL = 15 };
-#define QWEN (QWEN2 | QWEN3 | MOE)
 
-// Keys with a reader below, and the families that may use them.
-static const struct {
-  const char *key;
-  int families;
-} handled[] = {
-    {"model_type", ALL}, {"architectures", ALL}, {"hidden_size", ALL}, {"num_hidden_layers", ALL},
-    {"num_attention_heads", ALL}, {"num_key_value_heads", ALL}, {"head_dim", ALL}, {"vocab_size", ALL},
-    {"intermediate_size", ALL}, {"max_position_embeddings", ALL}, {"rms_norm_eps", ALL}, {"hidden_act", ALL},
-    {"tie_word_embeddings", ALL}, {"rope_theta", ALL}, {"rope_scaling", ALL}, {"rope_parameters", ALL},
-    {"partial_rotary_factor", ALL}, {"attention_bias", ALL}, {"mlp_bias", ALL}, {"pretraining_tp", ALL},
-    {"sliding_window", ALL}, {"use_sliding_window", ALL}, {"layer_types", ALL}, {"quantization_config", ALL},
-    {"is_encoder_decoder", ALL}, {"bos_token_id", ALL}, {"eos_token_id", ALL},
-    {"num_experts", MOE}, {"num_local_experts", MOE}, {"num_experts_per_tok", MOE}, {"moe_intermediate_size", MOE},
-    {"norm_topk_prob", MOE}, {"decoder_sparse_step", MOE}, {"mlp_only_layers", MOE},
-};
+// Keys with a reader below.
+static const char *const common_keys[] = {"model_type",
+                                          "architectures",
+                                          "hidden_size",
+                                          "num_hidden_layers",
+                                          "num_attention_heads",
+                                          "num_key_value_heads",
+                                          "head_dim",
+                                          "vocab_size",
+                                          "intermediate_size",
+                                          "max_position_embeddings",
+                                          "rms_norm_eps",
+                                          "hidden_act",
+                                          "tie_word_embeddings",
+                                          "rope_theta",
+                                          "rope_scaling",
+                                          "rope_parameters",
+                                          "partial_rotary_factor",
+                                          "attention_bias",
+                                          "mlp_bias",
+                                          "pretraining_tp",
+                                          "sliding_window",
+                                          "use_sliding_window",
+                                          "layer_types",
+                                          "quantization_config",
+                                          "is_encoder_decoder",
+                                          "bos_token_id",
+                                          "eos_token_id"};
+static const char *const moe_keys[] = {"num_experts",           "num_local_experts", "num_experts_per_tok",
+                                       "moe_intermediate_size", "norm_topk_prob",    "decoder_sparse_step",
+                                       "mlp_only_layers"};
 // No influence on the logits of a forward pass.
-static const char *const harmless[] = {
-    "transformers_version", "torch_dtype", "dtype", "use_cache", "initializer_range", "router_aux_loss_coef",
-    "output_router_logits", "attention_dropout", "pad_token_id", "_name_or_path", "max_window_layers", "is_decoder",
-    "return_dict", "output_attentions", "output_hidden_states", "torchscript", "use_bfloat16", "id2label", "label2id",
-    "problem_type", "tokenizer_class", "prefix", "sep_token_id", "decoder_start_token_id", "task_specific_params",
-    "finetuning_task", "_attn_implementation", "_attn_implementation_autoset", "_commit_hash", "chunk_size_feed_forward",
-    "unsloth_version", "unsloth_fixed",
-};
+static const char *const harmless_keys[] = {"transformers_version",
+                                            "torch_dtype",
+                                            "dtype",
+                                            "use_cache",
+                                            "initializer_range",
+                                            "router_aux_loss_coef",
+                                            "output_router_logits",
+                                            "attention_dropout",
+                                            "pad_token_id",
+                                            "_name_or_path",
+                                            "max_window_layers",
+                                            "is_decoder",
+                                            "return_dict",
+                                            "output_attentions",
+                                            "output_hidden_states",
+                                            "torchscript",
+                                            "use_bfloat16",
+                                            "id2label",
+                                            "label2id",
+                                            "problem_type",
+                                            "tokenizer_class",
+                                            "prefix",
+                                            "sep_token_id",
+                                            "decoder_start_token_id",
+                                            "task_specific_params",
+                                            "finetuning_task",
+                                            "_attn_implementation",
+                                            "_attn_implementation_autoset",
+                                            "_commit_hash",
+                                            "chunk_size_feed_forward",
+                                            "unsloth_version",
+                                            "unsloth_fixed"};
+#define LISTED(list, key) listed(list, sizeof list / sizeof *list, key)
+
+static bool listed(const char *const *list, size_t n, const char *key) {
+  for (size_t i = 0; i < n; i++)
+    if (!strcmp(list[i], key)) return true;
+  return false;
+}
 
 struct reader {
   const json_t *object;
@@ -42,7 +87,8 @@ struct reader {
   vb_result result;  // the first failure stays
 };
 
-#define bad(r, ...) ((r)->result == VB_OK ? (void)((r)->result = vb_fail(VB_BAD_INPUT, FILE_NAME __VA_ARGS__)) : (void)0)
+#define bad(r, ...) \
+  ((r)->result == VB_OK ? (void)((r)->result = vb_fail(VB_BAD_INPUT, FILE_NAME __VA_ARGS__)) : (void)0)
 
 static const json_t *find(const struct reader *r, const char *key) { // null means absent, as in transformers
   const json_t *v = json_object_get(r->object, key);
@@ -101,10 +147,8 @@ static void check_keys(struct reader *r, enum vb_family family) {
   const char *key;
   json_t *value;
   json_object_foreach((json_t *)(uintptr_t)r->object, key, value) {
-    bool known = false;
-    for (size_t i = 0; i < sizeof handled / sizeof *handled; i++)
-      known |= !strcmp(key, handled[i].key) && (handled[i].families >> family & 1);
-    for (size_t i = 0; i < sizeof harmless / sizeof *harmless; i++) known |= !strcmp(key, harmless[i]);
+    bool known =
+        LISTED(common_keys, key) || LISTED(harmless_keys, key) || (family == VB_QWEN3_MOE && LISTED(moe_keys, key));
     if (!known) {
       bad(r, "unknown key '%.80s': it may change the arithmetic, so the model is refused", key);
       return;
@@ -131,12 +175,14 @@ static void check_unsupported(struct reader *r, uint32_t layers) {
   for (size_t i = 0; types && i < json_array_size(types); i++) {
     const char *t = json_string_value(json_array_get(types, i));
     if (!t || strcmp(t, "full_attention"))
-      bad(r, "key 'layer_types': entry %zu is '%.40s', only 'full_attention' is supported yet", i, t ? t : "(no string)");
+      bad(r, "key 'layer_types': entry %zu is '%.40s', only 'full_attention' is supported yet", i,
+          t ? t : "(no string)");
   }
   const json_t *archs = find(r, "architectures");
   for (size_t i = 0; archs && i < json_array_size(archs); i++) {
     const char *a = json_string_value(json_array_get(archs, i));
-    if (!a || !strstr(a, "ForCausalLM")) bad(r, "key 'architectures': '%.60s' is not a causal language model", a ? a : "");
+    if (!a || !strstr(a, "ForCausalLM"))
+      bad(r, "key 'architectures': '%.60s' is not a causal language model", a ? a : "");
   }
 }
 
@@ -202,8 +248,7 @@ static void parse_rope(struct reader *r, struct vb_config *c) {
     uint64_t theta = c->rope.theta;
     inner = find(&in, "rope_theta");
     if (inner) get_theta(&in, "rope_theta", &theta);
-    if (outer && theta != c->rope.theta)
-      bad(&in, "keys 'rope_theta' and '%srope_theta' disagree", in.where);
+    if (outer && theta != c->rope.theta) bad(&in, "keys 'rope_theta' and '%srope_theta' disagree", in.where);
     c->rope.theta = theta;
     parse_rope_object(&in, &c->rope);
     r->result = in.result;
@@ -222,8 +267,7 @@ static void parse_moe(struct reader *r, struct vb_config *c) {
   c->topk = get_u32(r, "num_experts_per_tok", 1, 65536, -1);
   c->moe_inter = get_u32(r, "moe_intermediate_size", 1, 1 << 20, -1);
   c->norm_topk = get_bool(r, "norm_topk_prob", -1);
-  if (c->topk > c->experts)
-    bad(r, "key 'num_experts_per_tok' is %u, more than the %u experts", c->topk, c->experts);
+  if (c->topk > c->experts) bad(r, "key 'num_experts_per_tok' is %u, more than the %u experts", c->topk, c->experts);
   uint64_t widest = c->moe_inter > c->hidden ? c->moe_inter : c->hidden;
   if (c->experts * widest > UINT32_MAX) bad(r, "experts times their width must be below 2^32");
   uint32_t step = get_u32(r, "decoder_sparse_step", 1, UINT32_MAX, 1);

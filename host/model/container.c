@@ -67,8 +67,8 @@ static bool put_hash_attr(hid_t at, uint64_t hash) {
 }
 
 // Contiguous, without time stamps: the file depends on the model alone.
-static bool put_data(hid_t at, const char *name, hid_t type, uint32_t rank, const hsize_t *dim, const void *data, size_t bytes,
-                     const char *dtype) {
+static bool put_data(hid_t at, const char *name, hid_t type, uint32_t rank, const hsize_t *dim, const void *data,
+                     size_t bytes, const char *dtype) {
   hid_t plist = H5Pcreate(H5P_DATASET_CREATE), space = H5Screate_simple((int)rank, dim, NULL);
   H5Pset_obj_track_times(plist, false);
   hid_t d = H5Dcreate2(at, name, type, space, H5P_DEFAULT, plist, H5P_DEFAULT);
@@ -114,7 +114,8 @@ static void print_seal(char seal[SEAL_BYTES], uint64_t bytes, uint64_t hash) {
 static vb_result map_file(struct vb_arena *a, int fd, const uint8_t **data, size_t *size) {
   struct stat st;
   if (fstat(fd, &st) || !S_ISREG(st.st_mode)) return vb_fail(VB_BAD_INPUT, "neither a directory nor a regular file");
-  if (st.st_size <= SEAL_BYTES) return vb_fail(VB_BAD_INPUT, "not a Verbatim model container (%lld bytes)", (long long)st.st_size);
+  if (st.st_size <= SEAL_BYTES)
+    return vb_fail(VB_BAD_INPUT, "not a Verbatim model container (%lld bytes)", (long long)st.st_size);
   *size = (size_t)st.st_size;
   *data = vb_arena_map(a, fd, *size);
   return *data ? VB_OK : vb_fail(VB_DEVICE, "cannot map the file: %s", strerror(errno));
@@ -144,7 +145,8 @@ static vb_result write_file(const struct vb_model *m, const char *path) {
   H5Pclose(create);
   if (file < 0) return vb_fail(VB_BAD_INPUT, "cannot create: %s", errno ? strerror(errno) : "HDF5 failure");
   bool ok = put_model(file, m);
-  if (H5Fclose(file) < 0 || !ok) return vb_fail(VB_DEVICE, "cannot write: %s", errno ? strerror(errno) : "HDF5 failure");
+  if (H5Fclose(file) < 0 || !ok)
+    return vb_fail(VB_DEVICE, "cannot write: %s", errno ? strerror(errno) : "HDF5 failure");
   return write_seal(path);
 }
 
@@ -178,11 +180,14 @@ static vb_result check_seal(struct vb_model *m) {
   seal[SEAL_BYTES] = 0;
   uint64_t bytes;
   if (memcmp(seal, seal_magic, sizeof seal_magic - 1))
-    return vb_fail(VB_BAD_INPUT, "not a Verbatim model container (a model is a directory or a file made by `verbatim import`)");
+    return vb_fail(VB_BAD_INPUT,
+                   "not a Verbatim model container (a model is a directory or a file made by `verbatim import`)");
   if (sscanf(seal + sizeof seal_magic - 1, "bytes %" SCNu64, &bytes) == 1 && bytes != size)
-    return vb_fail(VB_BAD_INPUT, "container has %zu bytes, was written with %" PRIu64 ": truncated or extended", size, bytes);
+    return vb_fail(VB_BAD_INPUT, "container has %zu bytes, was written with %" PRIu64 ": truncated or extended", size,
+                   bytes);
   print_seal(want, size, XXH64(data + SEAL_BYTES, size - SEAL_BYTES, 0));
-  if (memcmp(seal, want, SEAL_BYTES)) return vb_fail(VB_BAD_INPUT, "container is damaged: its checksum (xxh64) does not match");
+  if (memcmp(seal, want, SEAL_BYTES))
+    return vb_fail(VB_BAD_INPUT, "container is damaged: its checksum (xxh64) does not match");
   return VB_OK;
 }
 
@@ -209,7 +214,8 @@ static bool get_hash_attr(hid_t at, uint64_t *hash) {
 }
 
 // Read a dataset of exactly this type into the arena, with one spare zero byte behind, and check its hash.
-static vb_result get_data(struct vb_model *m, hid_t d, hid_t type, size_t item, uint32_t *rank, uint64_t dim[4], const void **data) {
+static vb_result get_data(struct vb_model *m, hid_t d, hid_t type, size_t item, uint32_t *rank, uint64_t dim[4],
+                          const void **data) {
   hid_t have = H5Dget_type(d), space = H5Dget_space(d);
   int n = H5Sget_simple_extent_ndims(space);
   hsize_t extent[4] = {0};
@@ -270,7 +276,8 @@ static vb_result get_tensors(struct vb_model *m, hid_t group) {
   for (hsize_t i = 0; i < info.nlinks; i++) {
     char name[VB_MAX_NAME];
     ssize_t n = H5Lget_name_by_idx(group, ".", H5_INDEX_NAME, H5_ITER_INC, i, name, sizeof name, H5P_DEFAULT);
-    if (n < 1 || n >= (ssize_t)sizeof name) return vb_fail(VB_BAD_INPUT, "tensor %llu has no valid name", (unsigned long long)i);
+    if (n < 1 || n >= (ssize_t)sizeof name)
+      return vb_fail(VB_BAD_INPUT, "tensor %llu has no valid name", (unsigned long long)i);
     vb_result r = vb_check_name(name);
     if (r != VB_OK) return r;
     r = get_tensor(m, group, name, &m->tensors[i]);

@@ -21,8 +21,8 @@ static void print_rope(const struct vb_rope_config *r, FILE *f) {
 static void print_config(const struct vb_config *c, FILE *f) {
   uint32_t moe = 0;
   for (uint32_t l = 0; l < c->layers; l++) moe += c->is_moe[l];
-  fprintf(f, "architecture   %s, %u layers, hidden %u, vocabulary %u%s\n", c->model_type, c->layers, c->hidden, c->vocab,
-          c->tied ? " (tied)" : "");
+  fprintf(f, "architecture   %s, %u layers, hidden %u, vocabulary %u%s\n", c->model_type, c->layers, c->hidden,
+          c->vocab, c->tied ? " (tied)" : "");
   fprintf(f, "attention      %u heads, %u key/value heads, dimension %u%s%s\n", c->heads, c->kv_heads, c->head_dim,
           c->qkv_bias ? ", q/k/v bias" : "", c->qk_norm ? ", q/k norm" : "");
   print_rope(&c->rope, f);
@@ -54,7 +54,8 @@ static void print_import(const struct vb_model *m, FILE *f) {
   fprintf(f, "import         %" PRIu64 " values flushed to zero, %" PRIu64 " saturated\n", s->flushed, s->saturated);
   for (int k = 0; k < VB_CLASSES; k++)
     if (s->ref2[k] > 0)
-      fprintf(f, "  %-10s   relative error %.3e\n", vb_weight_class_name((enum vb_weight_class)k), sqrt(s->err2[k] / s->ref2[k]));
+      fprintf(f, "  %-10s   relative error %.3e\n", vb_weight_class_name((enum vb_weight_class)k),
+              sqrt(s->err2[k] / s->ref2[k]));
 }
 
 void vb_model_inspect(const struct vb_model *m, FILE *f) {

@@ -13,7 +13,12 @@
 #include <stddef.h>
 #include <stdio.h>
 
-enum vb_family { VB_LLAMA, VB_QWEN2, VB_QWEN3, VB_QWEN3_MOE }; ///< config.json model_type llama, qwen2, qwen3, qwen3_moe
+enum vb_family {
+  VB_LLAMA,
+  VB_QWEN2,
+  VB_QWEN3,
+  VB_QWEN3_MOE
+}; ///< config.json model_type llama, qwen2, qwen3, qwen3_moe
 
 /// Architecture, with every default resolved.
 struct vb_config {
@@ -25,8 +30,8 @@ struct vb_config {
   struct vb_rope_config rope;
   uint32_t experts, topk, moe_inter; ///< experts 0: dense
   bool norm_topk;
-  uint8_t *is_moe;                   ///< [layers]
-  int32_t bos, eos;                  ///< token ids or -1
+  uint8_t *is_moe;  ///< [layers]
+  int32_t bos, eos; ///< token ids or -1
 };
 
 enum vb_dtype { VB_BF16, VB_F16, VB_F32 };
@@ -56,29 +61,22 @@ struct vb_layer {
   struct vb_experts_w experts;
 };
 
-enum vb_weight_class {
-  VB_CLASS_ATTENTION,
-  VB_CLASS_FFN,
-  VB_CLASS_EXPERTS,
-  VB_CLASS_HEAD,
-  VB_CLASS_ROUTER,
-  VB_CLASSES
-};
+enum vb_weight_class { VB_CLASS_ATTENTION, VB_CLASS_FFN, VB_CLASS_EXPERTS, VB_CLASS_HEAD, VB_CLASS_ROUTER, VB_CLASSES };
 const char *vb_weight_class_name(enum vb_weight_class c);
 
 /// Values changed on import (sticky flags of num.h) and the re-quantisation error, per tensor class. NaN and infinity
 /// are not here: a checkpoint that holds one is refused.
 struct vb_import_stats {
   unsigned flags;
-  uint64_t flushed, saturated;                ///< below 2^-62 (became 0), from 2^64 on
+  uint64_t flushed, saturated;               ///< below 2^-62 (became 0), from 2^64 on
   double err2[VB_CLASSES], ref2[VB_CLASSES]; ///< sums of squares: error of the block formats, reference
 };
 
 struct vb_model {
   char *path;
   struct vb_config config;
-  char *config_text;     ///< config.json, verbatim
-  char *tokenizer_text;  ///< tokenizer.json or NULL
+  char *config_text;         ///< config.json, verbatim
+  char *tokenizer_text;      ///< tokenizer.json or NULL
   struct vb_tensor *tensors; ///< sorted by name
   uint32_t tensor_count;
   // contract constants, always there

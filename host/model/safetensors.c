@@ -56,11 +56,13 @@ static vb_result parse_entry(const char *name, const json_t *v, uint64_t data_by
     if (__builtin_mul_overflow(bytes, t->dim[i], &bytes))
       return vb_fail(VB_BAD_INPUT, "tensor '%s' has a size that overflows 64 bits", name);
   }
-  if (!get_u64(json_array_get(offsets, 0), &e->begin) || !get_u64(json_array_get(offsets, 1), &e->end) || e->begin > e->end)
+  if (!get_u64(json_array_get(offsets, 0), &e->begin) || !get_u64(json_array_get(offsets, 1), &e->end) ||
+      e->begin > e->end)
     return vb_fail(VB_BAD_INPUT, "tensor '%s' has data_offsets that are not two ascending integers", name);
   if (e->end > data_bytes)
-    return vb_fail(VB_BAD_INPUT, "tensor '%s' ends at byte %" PRIu64 " of the data, outside of the file (%" PRIu64 " bytes)",
-                   name, e->end, data_bytes);
+    return vb_fail(VB_BAD_INPUT,
+                   "tensor '%s' ends at byte %" PRIu64 " of the data, outside of the file (%" PRIu64 " bytes)", name,
+                   e->end, data_bytes);
   if (e->end - e->begin != bytes)
     return vb_fail(VB_BAD_INPUT, "tensor '%s' has %" PRIu64 " bytes, its shape and dtype need %" PRIu64, name,
                    e->end - e->begin, bytes);
@@ -71,7 +73,8 @@ static vb_result check_tiling(struct entry *e, size_t n, uint64_t data_bytes) {
   qsort(e, n, sizeof *e, by_begin);
   uint64_t at = 0;
   for (size_t i = 0; i < n; i++) {
-    if (e[i].begin < at) return vb_fail(VB_BAD_INPUT, "tensor '%s' overlaps tensor '%s'", e[i].tensor.name, e[i - 1].tensor.name);
+    if (e[i].begin < at)
+      return vb_fail(VB_BAD_INPUT, "tensor '%s' overlaps tensor '%s'", e[i].tensor.name, e[i - 1].tensor.name);
     if (e[i].begin > at)
       return vb_fail(VB_BAD_INPUT, "gap of %" PRIu64 " bytes before tensor '%s'", e[i].begin - at, e[i].tensor.name);
     at = e[i].end;
@@ -120,9 +123,11 @@ static vb_result load_shard(struct vb_model *m, const char *path) {
   if (!file) return vb_fail(VB_DEVICE, "cannot map the file: %s", strerror(errno));
   uint64_t size = (uint64_t)st.st_size, length;
   memcpy(&length, file, 8);
-  if (length > MAX_HEADER) return vb_fail(VB_BAD_INPUT, "header of %" PRIu64 " bytes exceeds the limit of %d", length, MAX_HEADER);
+  if (length > MAX_HEADER)
+    return vb_fail(VB_BAD_INPUT, "header of %" PRIu64 " bytes exceeds the limit of %d", length, MAX_HEADER);
   if (length > size - 8)
-    return vb_fail(VB_BAD_INPUT, "header of %" PRIu64 " bytes exceeds the file (%" PRIu64 " bytes): truncated?", length, size);
+    return vb_fail(VB_BAD_INPUT, "header of %" PRIu64 " bytes exceeds the file (%" PRIu64 " bytes): truncated?", length,
+                   size);
   json_error_t e;
   json_t *root = json_loadb((const char *)file + 8, (size_t)length, JSON_REJECT_DUPLICATES, &e);
   if (!root) return vb_fail(VB_BAD_INPUT, "header, byte %d: %s", e.position, e.text);

@@ -47,7 +47,8 @@ vb_result vb_check_name(const char *name) {
   for (size_t i = 0; i < n; i++)
     if (!isgraph((unsigned char)name[i]) || name[i] == '/' || name[i] == '%')
       return vb_fail(VB_BAD_INPUT, "tensor name '%.100s' holds a character that is not allowed", name);
-  if (!n || n >= VB_MAX_NAME) return vb_fail(VB_BAD_INPUT, "tensor name '%.40s' must have 1 to %d bytes", name, VB_MAX_NAME - 1);
+  if (!n || n >= VB_MAX_NAME)
+    return vb_fail(VB_BAD_INPUT, "tensor name '%.40s' must have 1 to %d bytes", name, VB_MAX_NAME - 1);
   return VB_OK;
 }
 

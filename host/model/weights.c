@@ -23,7 +23,8 @@ static void *take(struct builder *b, uint64_t count, size_t size) {
 }
 
 // Tensors were checked before: all of them exist.
-__attribute__((format(printf, 2, 3))) static const struct vb_tensor *get(const struct builder *b, const char *format, ...) {
+__attribute__((format(printf, 2, 3))) static const struct vb_tensor *get(const struct builder *b, const char *format,
+                                                                         ...) {
   char name[VB_MAX_NAME];
   va_list ap;
   va_start(ap, format);
@@ -92,14 +93,14 @@ struct target { // rows of a matrix to fill
 };
 
 // rows x cols elements of t from element `first` on. Error sums are added in row order: the same with any threads.
-static void quantise(struct builder *b, enum vb_weight_class class, const struct vb_tensor *t, uint64_t first, uint32_t rows,
-                     uint32_t cols, struct target to) {
+static void quantise(struct builder *b, enum vb_weight_class class, const struct vb_tensor *t, uint64_t first,
+                     uint32_t rows, uint32_t cols, struct target to) {
   if (b->result != VB_OK) return;
   const size_t width = (size_t)vb_blocks(cols) * VB_BLOCK, blocks = vb_blocks(cols);
   struct tally *tally = calloc(rows, sizeof *tally);
   bool failed = !tally;
   if (tally) {
-#pragma omp parallel reduction(|| : failed)
+#pragma omp parallel reduction(|| : failed) if ((uint64_t)rows * cols > 100000)
     {
       vb_z *z = malloc(sizeof *z * cols);
       failed = !z;
@@ -149,7 +150,8 @@ static void matrix(struct builder *b, enum vb_weight_class class, struct vb_w8 *
   quantise(b, class, t, 0, rows, cols, new_w8(b, w, rows, cols));
 }
 
-static void one_expert(struct builder *b, uint32_t l, uint32_t e, struct target gate, struct target up, struct target down) {
+static void one_expert(struct builder *b, uint32_t l, uint32_t e, struct target gate, struct target up,
+                       struct target down) {
   const struct vb_config *c = &b->m->config;
   const uint32_t d = c->hidden, n = c->moe_inter;
   if (vb_fused_experts(b->m, l)) { // [E][2n][d]: the gate's rows, then the up projection's

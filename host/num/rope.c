@@ -5,8 +5,8 @@ typedef unsigned __int128 u128;
 typedef __int128 i128;
 
 #define U128(hi, lo) ((u128)(hi) << 64 | (lo))
-static const u128 ln2_q127 = U128(0x58b90bfbe8e7bcd5u, 0xe4f1d9cc01f97b57u);    // floor(2^127 ln 2)
-static const u128 log2_2pi_q80 = U128(0x2a6c8u, 0x73498ddf75b0db2eu);           // floor(2^80 log2(2 pi))
+static const u128 ln2_q127 = U128(0x58b90bfbe8e7bcd5u, 0xe4f1d9cc01f97b57u); // floor(2^127 ln 2)
+static const u128 log2_2pi_q80 = U128(0x2a6c8u, 0x73498ddf75b0db2eu);        // floor(2^80 log2(2 pi))
 static const u128 one_q60 = (u128)1 << 60;
 
 // floor(a * b / 2^s) for 64 < s <= 128; the result must be below 2^128.

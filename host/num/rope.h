@@ -12,16 +12,16 @@ enum vb_rope_scaling { VB_ROPE_DEFAULT, VB_ROPE_LINEAR, VB_ROPE_LLAMA3, VB_ROPE_
 
 /// Limits under which vb_rope_freqs cannot overflow; vb_rope_valid checks them.
 #define VB_ROPE_MAX_FACTOR 65536.0
-#define VB_ROPE_MAX_DIMS 65536u
+#define VB_ROPE_MAX_DIMS   65536u
 
 struct vb_rope_config {
-  uint64_t theta;               ///< integer base, at least 1
+  uint64_t theta; ///< integer base, at least 1
   enum vb_rope_scaling scaling;
-  double factor;                ///< all but DEFAULT: multiple of 2^-20 in [1, VB_ROPE_MAX_FACTOR]
-  double low_freq, high_freq;   ///< LLAMA3: the two bounds; YARN: beta_slow, beta_fast (> 0). Multiples of 2^-20
-  uint64_t original_length;     ///< LLAMA3, YARN: trained context length, 1 .. 2^32
-  bool truncate;                ///< YARN: round the band's ends to whole dimensions
-  uint32_t dims;                ///< rotated dimensions per head (even)
+  double factor;              ///< all but DEFAULT: multiple of 2^-20 in [1, VB_ROPE_MAX_FACTOR]
+  double low_freq, high_freq; ///< LLAMA3: the two bounds; YARN: beta_slow, beta_fast (> 0). Multiples of 2^-20
+  uint64_t original_length;   ///< LLAMA3, YARN: trained context length, 1 .. 2^32
+  bool truncate;              ///< YARN: round the band's ends to whole dimensions
+  uint32_t dims;              ///< rotated dimensions per head (even)
 };
 
 /// NULL when c is within the limits above, otherwise what is wrong (static text that names the field).
