@@ -165,7 +165,7 @@ module vb_router_core #(
   assign y_pop = out_valid_o && out_ready_i && cur_q;
   assign chunk_open_o = out_valid_o;
   always_ff @(posedge clk_i) begin
-    if (rst_i) begin
+    if (rst_i || start_i) begin  // also at the start: a job's timing must not depend on the one before
       owed_q <= 5'd0;
       cur_q <= 1'b0;
     end else if (x_take || y_take) begin

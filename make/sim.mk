@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: Apache-2.0
+# Verilated units, DRAM model and harness: what make/icd.mk links into the OpenCL driver.
+#
+# Exports SIM_HARNESS_OBJS and SIM_HARNESS_LIBS. Variables:
+#   SIM_CONFIGS  hardware configurations to build (hw/config/*.json)   default: base
+#   VB_NATIVE    1: compile models for this machine's CPU               default: 1
+#   SIM_TRACE    1: models can write waveforms (build folder of its own, slower)
+# Stand-alone use: `make -f make/sim.mk sim`.
+
+BUILD ?= build
+CC ?= gcc
+CXX ?= g++
+ifeq ($(origin CXX),default)
+CXX := g++
+endif
+PYTHON ?= python3
+Q ?= @
+ifeq ($(value say),)
+say = @printf '  %-5s %s\n' $1 $2
+endif
+CCACHE ?= $(shell command -v ccache 2>/dev/null)
+VERILATOR ?= verilator
+SIM_CONFIGS ?= base
+VB_NATIVE ?= 1
+SIM_TRACE ?=
+
+# A unit is a folder of hw/ with its top module vb_<unit>.sv.
+SIM_UNITS := $(patsubst hw/%/,%,$(foreach u,router attention,$(if $(wildcard hw/$u/vb_$u.sv),hw/$u/)))
+SIM_DIR := $(BUILD)/sim$(if $(SIM_TRACE),-trace)
+VERILATOR_ROOT ?= $(shell $(VERILATOR) --getenv VERILATOR_ROOT 2>/dev/null)
+SIM_VINC := $(VERILATOR_ROOT)/include
+
+SIM_ARCH := $(if $(filter 1,$(VB_NATIVE)),-march=native)
+SIM_VFLAGS = --cc --assert --x-initial unique -O3 --output-split 8000 -Ihw/common -y hw/common \
+             $(if $(SIM_TRACE),--trace-fst --trace-structs)
+# Models are compiled alike in every build: sanitizers watch the harness, not generated code.
+SIM_MODEL_CXXFLAGS := -fPIC -fvisibility=hidden -include $(abspath sim/harness/print.h)
+SIM_CXXFLAGS = -std=gnu++17 $(or $(OPT),-O2) -g -fPIC -fvisibility=hidden -Wall -Wextra -Wconversion -Werror -MMD -MP \
+               $(SIM_ARCH) $(SAN) -include sim/harness/print.h -isystem $(SIM_VINC) -isystem $(SIM_VINC)/vltstd \
+               -I$(SIM_DIR) $(if $(SIM_TRACE),-DVB_SIM_TRACED)
+SIM_CFLAGS = -std=gnu11 $(or $(OPT),-O2) -g -fPIC -fvisibility=hidden -Wall -Wextra -Wconversion -Werror -MMD -MP $(SAN) -Ihost
+SIM_RUNTIME := verilated verilated_threads $(if $(SIM_TRACE),verilated_fst_c)
+SIM_DEFS := -DVL_USER_FATAL -DVL_USER_STOP -DVL_USER_FINISH -DVL_DEBUG=0
+
+SIM_SV_COMMON := hw/lint.vlt hw/common/vb_tables_pkg.sv hw/common/vb_pkg.sv
+sim_sv = $(SIM_SV_COMMON) hw/config/$1/vb_cfg_pkg.sv $(wildcard hw/$2/*_pkg.sv) hw/$2/vb_$2.sv $(wildcard hw/$2/vb_$2_bind.sv)
+SIM_SV_ALL := $(wildcard hw/common/*.sv hw/common/*.svh hw/config/*/*.sv hw/router/*.sv hw/attention/*.sv) hw/lint.vlt
+
+SIM_OBJS := $(patsubst sim/dram/%.c,$(SIM_DIR)/obj/dram/%.o,$(wildcard sim/dram/*.c)) \
+            $(SIM_DIR)/obj/axi_slave.o $(SIM_DIR)/obj/harness.o $(SIM_DIR)/obj/verilated_hooks.o \
+            $(SIM_RUNTIME:%=$(SIM_DIR)/obj/%.o) $(SIM_DIR)/obj/tables.o
+SIM_MODELS :=
+
+# $1 configuration, $2 unit
+define sim_unit
+$(SIM_DIR)/$1/$2/V$2_$1.mk: $(SIM_SV_ALL) make/sim.mk
+	@mkdir -p $$(@D)
+	$$(call say,VLTR,"$2 ($1)")
+	$$(Q)$$(VERILATOR) $$(SIM_VFLAGS) -y hw/$2 --prefix V$2_$1 --Mdir $$(@D) --top-module vb_$2 $$(call sim_sv,$1,$2)
+	@touch $$@
+$(SIM_DIR)/$1/$2/V$2_$1__ALL.a: $(SIM_DIR)/$1/$2/V$2_$1.mk
+	$$(call say,MODEL,$$@)
+	$$(Q)$$(MAKE) --no-print-directory -s -C $$(@D) -f V$2_$1.mk V$2_$1__ALL.a CXX="$$(CXX)" LINK="$$(CXX)" \
+	  OBJCACHE="$$(CCACHE)" OPT_FAST="-O2 $(SIM_ARCH)" OPT_SLOW="-O1" USER_CPPFLAGS="$(SIM_MODEL_CXXFLAGS)" >/dev/null
+$(SIM_DIR)/obj/unit_$1_$2.o: sim/harness/unit_$2.cc $(SIM_DIR)/$1/$2/V$2_$1.mk
+	@mkdir -p $$(@D)
+	$$(call say,CXX,"$$< ($1)")
+	$$(Q)$$(CCACHE) $$(CXX) $$(SIM_CXXFLAGS) $(SIM_DEFS) -isystem $(SIM_DIR)/$1/$2 -DVB_MODEL=V$2_$1 -DVB_MODEL_H='"V$2_$1.h"' \
+	  -DVB_CONFIG_NAME='"$1"' -DVB_UNIT_ENTRY=vb_unit_$1_$2 -c -o $$@ $$<
+SIM_OBJS += $(SIM_DIR)/obj/unit_$1_$2.o
+SIM_MODELS += $(SIM_DIR)/$1/$2/V$2_$1__ALL.a
+endef
+$(foreach c,$(SIM_CONFIGS),$(foreach u,$(SIM_UNITS),$(eval $(call sim_unit,$c,$u))))
+
+# Rewritten only when the list changes.
+SIM_LIST := $(foreach c,$(SIM_CONFIGS),VB_CONFIG($c,$(shell echo $c | tr a-z A-Z)) $(foreach u,$(SIM_UNITS),VB_UNIT($c,$u)))
+.PHONY: sim-list
+$(SIM_DIR)/units.inc: sim-list
+	@mkdir -p $(@D)
+	@printf '%s\n' $(foreach l,$(SIM_LIST),'$l') > $@.new; if cmp -s $@.new $@; then rm $@.new; else mv $@.new $@; fi
+
+$(SIM_DIR)/obj/%.o: sim/harness/%.cc $(SIM_DIR)/units.inc make/sim.mk
+	@mkdir -p $(@D)
+	$(call say,CXX,$<)
+	$(Q)$(CCACHE) $(CXX) $(SIM_CXXFLAGS) $(SIM_DEFS) -c -o $@ $<
+$(SIM_DIR)/obj/dram/%.o: sim/dram/%.c make/sim.mk
+	@mkdir -p $(@D)
+	$(call say,CC,$<)
+	$(Q)$(CCACHE) $(CC) $(SIM_CFLAGS) -c -o $@ $<
+$(SIM_DIR)/obj/tables.o: host/num/tables.c make/sim.mk
+	@mkdir -p $(@D)
+	$(call say,CC,$<)
+	$(Q)$(CCACHE) $(CC) $(SIM_CFLAGS) -c -o $@ $<
+$(SIM_RUNTIME:%=$(SIM_DIR)/obj/%.o): $(SIM_DIR)/obj/%.o: $(SIM_VINC)/%.cpp make/sim.mk
+	@mkdir -p $(@D)
+	$(call say,CXX,$<)
+	$(Q)$(CCACHE) $(CXX) -std=gnu++17 -O2 $(SIM_ARCH) -fPIC -fvisibility=hidden -include sim/harness/print.h $(SIM_DEFS) \
+	  -I$(SIM_VINC) -I$(SIM_VINC)/vltstd -c -o $@ $<
+-include $(wildcard $(SIM_DIR)/obj/*.d $(SIM_DIR)/obj/dram/*.d)
+
+SIM_HARNESS_OBJS := $(SIM_OBJS) $(SIM_MODELS)
+SIM_HARNESS_LIBS := -lstdc++ -lpthread $(if $(SIM_TRACE),-lz)
+
+.PHONY: sim lint-rtl check-config
+sim: $(SIM_HARNESS_OBJS) ## the Verilated units and their harness
+
+lint-rtl: check-config ## Verilator's lint over every unit and configuration; waivers with reasons in hw/lint.vlt
+	@set -e; for c in $(patsubst hw/config/%/vb_cfg_pkg.sv,%,$(wildcard hw/config/*/vb_cfg_pkg.sv)); do for u in $(SIM_UNITS); do \
+	  echo "  LINT  $$u ($$c)"; \
+	  $(VERILATOR) --lint-only -Wall --assert -Ihw/common -y hw/common -y hw/$$u --top-module vb_$$u $(SIM_SV_COMMON) \
+	    hw/config/$$c/vb_cfg_pkg.sv $$(ls hw/$$u/*_pkg.sv 2>/dev/null) hw/$$u/vb_$$u.sv $$(ls hw/$$u/vb_$${u}_bind.sv 2>/dev/null); \
+	done; done
+
+check-config: ## generated configurations equal their JSON source
+	$(PYTHON) hw/config/gen_config.py --check
