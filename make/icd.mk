@@ -43,7 +43,7 @@ $(BUILD)/obj/sim/icd/%.o: sim/icd/%.cc make/icd.mk
 $(BUILD)/obj/icd/tests/%.o: tests/%.c make/icd.mk
 	@mkdir -p $(@D)
 	$(call say,CC,$<)
-	$(Q)$(CCACHE) $(CC) $(ICD_CFLAGS) -D_GNU_SOURCE -Itests -Ihost -c -o $@ $<
+	$(Q)$(CCACHE) $(CC) $(ICD_CFLAGS) -D_GNU_SOURCE -DVB_SANITIZED=$(if $(SAN),1,0) -Itests -Ihost -c -o $@ $<
 
 $(BUILD)/obj/icd/tests/%.o: tests/%.cc make/icd.mk
 	@mkdir -p $(@D)

@@ -56,6 +56,13 @@ uint32_t config_count() { return 2; }
 const vb_sim_config *config_info(uint32_t index) { return &configs[index]; }
 
 vb_sim_device *create(uint32_t index, const vb_sim_options *options, char *err, size_t err_size) {
+  if (options->extra != nullptr && std::strcmp(options->extra, "echo") == 0) {
+    std::snprintf(err, err_size, "dram=%s seed=%d:%llu trace=%s window=%llu:%llu", options->dram_part,
+                  options->seed_set, static_cast<unsigned long long>(options->seed), options->trace_file,
+                  static_cast<unsigned long long>(options->trace_first),
+                  static_cast<unsigned long long>(options->trace_last));
+    return nullptr;
+  }
   if (options->dram_part != nullptr && std::strcmp(options->dram_part, "ddr-test") != 0) {
     if (std::strcmp(options->dram_part, "throw") == 0) throw std::runtime_error("model cannot be built");
     std::snprintf(err, err_size, "unknown DRAM part '%s'", options->dram_part);

@@ -8,7 +8,6 @@ cl_platform_id platform;
 cl_device_id base, tiny;
 clGetEventVerbatimStatsVB_fn get_stats;
 char last_report[512];
-char vendors[4096];
 
 int find_platform(void) {
   cl_platform_id list[16];
@@ -33,7 +32,7 @@ int find_platform(void) {
   return get_stats != NULL ? 0 : -1;
 }
 
-static void CL_CALLBACK on_report(const char *text, const void *data, size_t bytes, void *user) {
+void CL_CALLBACK on_report(const char *text, const void *data, size_t bytes, void *user) {
   (void)data;
   (void)bytes;
   (void)user;

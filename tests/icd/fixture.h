@@ -31,8 +31,9 @@ extern cl_platform_id platform;
 extern cl_device_id base, tiny;
 extern clGetEventVerbatimStatsVB_fn get_stats;
 extern char last_report[512]; // what the contexts of fixtures were told
-extern char vendors[4096];    // the .icd directory in use
+extern char directory[4096];  // of this executable
 
+void CL_CALLBACK on_report(const char *text, const void *data, size_t bytes, void *user);
 int find_platform(void);                                   // suite setup
 cl_context open_context(cl_device_id device, cl_int *err); // errors are told to last_report
 struct fixture fixture_open(cl_device_id device);
@@ -44,6 +45,7 @@ cl_int status_of(cl_event event);
 cl_ulong profile(cl_event event, cl_profiling_info name);
 
 extern const struct vb_test platform_tests[], pocl_tests[], object_tests[], memory_tests[], program_tests[],
-    kernel_tests[], event_tests[], failure_tests[];
+    kernel_tests[], event_tests[], failure_tests[], exit_tests[];
+int exit_child(const char *how); // what the tests of exit_tests start
 
 #endif

@@ -13,9 +13,10 @@ static void context_errors(void) {
   CU_ASSERT_PTR_NULL(clCreateContext(NULL, 1, &base, NULL, &err, &err));
   EXPECT_CL(CL_INVALID_VALUE, err);
   cl_device_id both[] = {base, tiny};
-  cl_context c = clCreateContext(NULL, 2, both, NULL, NULL, &err); // says why on stderr
+  cl_context c = clCreateContext(NULL, 2, both, on_report, NULL, &err);
   CU_ASSERT_PTR_NULL(c);
   EXPECT_CL(CL_OUT_OF_RESOURCES, err);
+  CU_ASSERT_PTR_NOT_NULL(strstr(last_report, "one context for each"));
   cl_context_properties good[] = {CL_CONTEXT_PLATFORM, (cl_context_properties)platform, 0};
   c = clCreateContextFromType(good, CL_DEVICE_TYPE_ACCELERATOR, NULL, NULL, &err);
   OK(err);
@@ -51,12 +52,22 @@ static void environment_errors(void) {
     VB_CHECK(strstr(last_report, bad[i].text) != NULL, "said '%s', expected '%s'", last_report, bad[i].text);
     unsetenv(bad[i].name);
   }
-  setenv("VERBATIM_SIM_SEED", "0x10", 1);
-  setenv("VERBATIM_SIM_DRAM", "ddr-test", 1);
-  struct fixture f = fixture_open(base);
+}
+
+// Every variable arrives at the simulator: the double says what it got.
+static void environment_arrives(void) {
+  static const char *const set[][2] = {
+      {"VERBATIM_SIM_SEED", "0x10"},    {"VERBATIM_SIM_DRAM", "ddr-test"},    {"VERBATIM_SIM_TRACE", "a.fst"},
+      {"VERBATIM_SIM_OPTIONS", "echo"}, {"VERBATIM_SIM_TRACE_WINDOW", "5:9"},
+  };
+  for (size_t i = 0; i < sizeof set / sizeof *set; i++) setenv(set[i][0], set[i][1], 1);
+  cl_int err = 0;
+  CU_ASSERT_PTR_NULL(open_context(base, &err));
+  CU_ASSERT_STRING_EQUAL(last_report, "verbatim-sim base: dram=ddr-test seed=1:16 trace=a.fst window=5:9");
+  unsetenv("VERBATIM_SIM_OPTIONS");
+  struct fixture f = fixture_open(base); // and all of it is legal
   fixture_close(&f);
-  unsetenv("VERBATIM_SIM_SEED");
-  unsetenv("VERBATIM_SIM_DRAM");
+  for (size_t i = 0; i < sizeof set / sizeof *set; i++) unsetenv(set[i][0]);
 }
 
 static void counts_references(void) {
@@ -204,6 +215,7 @@ static void threads_share_a_context(void) {
 const struct vb_test object_tests[] = {
     {"context errors", context_errors},
     {"environment errors", environment_errors},
+    {"environment arrives", environment_arrives},
     {"counts references", counts_references},
     {"children outlive released parents", children_outlive_released_parents},
     {"queue released in its callback", queue_released_in_its_callback},

@@ -112,8 +112,9 @@ static void extension_only_by_its_name(void) {
   CU_ASSERT_PTR_NULL(clGetExtensionFunctionAddressForPlatform(platform, "clGetEventVerbatimStats"));
 }
 
+#if !VB_SANITIZED // an ordinary clinfo cannot load a driver that needs a sanitizer's run-time library
 static void clinfo_shows_the_devices(void) {
-  FILE *pipe = popen("env -u LD_PRELOAD clinfo --list 2>&1", "r");
+  FILE *pipe = popen("clinfo --list 2>&1", "r");
   CU_ASSERT_PTR_NOT_NULL_FATAL(pipe);
   char text[4096];
   size_t n = fread(text, 1, sizeof text - 1, pipe);
@@ -124,6 +125,7 @@ static void clinfo_shows_the_devices(void) {
   CU_ASSERT_PTR_NOT_NULL(strstr(text, "verbatim-sim base"));
   CU_ASSERT_PTR_NOT_NULL(strstr(text, "verbatim-sim tiny"));
 }
+#endif
 
 const struct vb_test platform_tests[] = {
     {"describes itself", describes_itself},
@@ -185,6 +187,8 @@ static void lives_beside_pocl(void) {
 
 const struct vb_test pocl_tests[] = {
     {"lives beside PoCL", lives_beside_pocl},
+#if !VB_SANITIZED
     {"clinfo shows the devices", clinfo_shows_the_devices},
+#endif
     {0},
 };
