@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "base/h5.h"
+#include "cli/cli.h"
+#include "cpu/cpu.h"
+#include "vb_version.h"
+#include <libgen.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define INPUT "tokens prompt "
+static const struct vb_command command[] = {
+    {"verify", "MODEL", "Run a model over all devices and compare every operator's bits with the reference",
+     INPUT "steps plan plans seed chunk threads devices json junit timeline cases inject quiet", vb_cmd_verify},
+    {"run", "MODEL", "Generate text (greedy), or write the logits of the contract", INPUT "steps plan chunk threads devices logits quiet", vb_cmd_run},
+    {"truth", "MODEL", "Logits by the fp64 algorithm truth: -o OUT.h5 writes /logits float64 [T][vocab]", INPUT "output quiet", vb_cmd_truth},
+    {"perplexity", "MODEL TEXT", "Perplexity of a text file under the contract and under the fp64 truth", "threads devices json quiet", vb_cmd_perplexity},
+    {"inspect", "FILE", "Tell what is in a model directory, a model container, a case or a result file", "", vb_cmd_inspect},
+    {"devices", "", "List the devices, what each can run, and why any was refused", "threads", vb_cmd_devices},
+    {"import", "MODEL", "Write a Hugging Face directory into one checked HDF5 container: -o OUT.h5", "output", vb_cmd_import},
+    {"plan", "MODEL", "Write the default plan (or --plans random:1 --seed S) as JSON: -o PLAN.json", "plans seed threads devices output plan", vb_cmd_plan},
+    {"replay", "CASE.h5", "Run a captured operator call again and compare", "devices threads inject wave", vb_cmd_replay},
+};
+enum { COMMANDS = sizeof command / sizeof *command };
+
+static void usage(FILE *f) {
+  fprintf(f, "Usage: verbatim COMMAND [OPTION...] [MODEL]\nAny dataflow, same bits.\n\n");
+  for (uint32_t i = 0; i < COMMANDS; i++) fprintf(f, "  %-11s %-11s %s\n", command[i].name, command[i].args, command[i].summary);
+  fprintf(f, "\nMODEL is a Hugging Face directory or a container made by import.\n"
+             "`verbatim COMMAND --help` lists a command's options. Exit status: 0 fine, 1 a comparison failed,\n"
+             "2 bad input or usage, 3 a device failed.\n");
+}
+
+/// Find our OpenCL driver beside the command (build tree) or below the installation prefix, unless the user chose.
+static void find_driver(void) {
+  char exe[PATH_MAX], path[PATH_MAX + 64];
+  ssize_t n = readlink("/proc/self/exe", exe, sizeof exe - 1);
+  static const char *const places[] = {"vendors", "../lib/verbatim/vendors"};
+  if (getenv("OCL_ICD_VENDORS") || n < 0) return;
+  exe[n] = 0;
+  const char *dir = dirname(exe);
+  for (uint32_t i = 0; i < sizeof places / sizeof *places; i++) {
+    struct stat st;
+    snprintf(path, sizeof path, "%s/%s", dir, places[i]);
+    if (stat(path, &st) || !S_ISDIR(st.st_mode)) continue;
+    setenv("OCL_ICD_VENDORS", path, 1);
+    return;
+  }
+}
+
+/// PoCL gives no device at all when it cannot write its kernel cache.
+static void find_kernel_cache(void) {
+  const char *home = getenv("HOME"), *tmp = getenv("TMPDIR");
+  char path[PATH_MAX];
+  if (getenv("POCL_CACHE_DIR") || (home && home[0] && !access(home, W_OK))) return;
+  snprintf(path, sizeof path, "%s/verbatim-pocl-%u", tmp && tmp[0] ? tmp : "/tmp", (unsigned)getuid());
+  mkdir(path, 0700);
+  setenv("POCL_CACHE_DIR", path, 1);
+}
+
+int main(int argc, char **argv) {
+  const char *name = argc > 1 ? argv[1] : "--help";
+  if (!strcmp(name, "--version") || !strcmp(name, "-V")) {
+    printf("verbatim %s (%s%s)\n", VB_VERSION, VB_COMMIT, VB_DIRTY ? ", modified" : "");
+    return VB_OK;
+  }
+  if (!strcmp(name, "--help") || !strcmp(name, "-h") || !strcmp(name, "help")) {
+    usage(argc > 1 ? stdout : stderr);
+    return argc > 1 ? VB_OK : VB_BAD_INPUT;
+  }
+  for (uint32_t i = 0; i < COMMANDS; i++) {
+    struct vb_cli c;
+    if (strcmp(name, command[i].name)) continue;
+    vb_h5_set_command(argc, argv);
+    vb_cli_parse(&command[i], argc, argv, &c);
+    find_driver();
+    find_kernel_cache();
+    vb_result r = vb_cpu_select_isa(NULL);
+    if (!r) r = command[i].run(&c);
+    vb_cli_progress_end();
+    fflush(stdout);
+    if (r) fprintf(stderr, "verbatim %s: %s\n", name, vb_last_error());
+    return (int)r;
+  }
+  fprintf(stderr, "verbatim: unknown command \"%s\" (see `verbatim --help`)\n", name);
+  return VB_BAD_INPUT;
+}

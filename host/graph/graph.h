@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+/// @file graph.h
+/// A model as a list of operators in execution order, with the shapes of their outputs and the axes along which each
+/// may be split. Knows nothing of devices.
+#ifndef VERBATIM_GRAPH_GRAPH_H
+#define VERBATIM_GRAPH_GRAPH_H
+#include "model/model.h"
+
+enum vb_op_kind {
+  VB_OP_EMBED, VB_OP_RMSNORM, VB_OP_LINEAR, VB_OP_ROPE, VB_OP_PACK_Q, VB_OP_PACK_KV,
+  VB_OP_ATTENTION, VB_OP_SWIGLU, VB_OP_ADD, VB_OP_ROUTER, VB_OP_EXPERTS, VB_OP_KINDS
+};
+/// "linear", "attention", ...: the same name in ref, cpu, kernels_cl, plans and reports.
+const char *vb_op_name(enum vb_op_kind k);
+
+union vb_any_op {
+  struct vb_embed_op embed;
+  struct vb_rmsnorm_op rmsnorm;
+  struct vb_linear_op linear;
+  struct vb_rope_op rope;
+  struct vb_pack_q_op pack_q;
+  struct vb_pack_kv_op pack_kv;
+  struct vb_attention_op attention;
+  struct vb_swiglu_op swiglu;
+  struct vb_add_op add;
+  struct vb_router_op router;
+  struct vb_experts_op experts;
+};
+
+/// Split axes. Tokens and keys have no fixed extent; `k` is the reduction dimension, in elements, cut at multiples of 32.
+enum vb_axis { VB_AXIS_TOKENS, VB_AXIS_HEADS, VB_AXIS_KEYS, VB_AXIS_ROWS, VB_AXIS_K, VB_AXIS_EXPERTS, VB_AXES };
+const char *vb_axis_name(enum vb_axis a);
+
+struct vb_node {
+  char name[16];           ///< "q_proj"
+  char path[40];           ///< "layer.3.q_proj", "embed"
+  int layer;               ///< -1 for embed, final_norm, lm_head
+  enum vb_op_kind kind;
+  uint32_t in[3];          ///< indices of the nodes whose outputs are read
+  uint32_t outputs;        ///< 1 or 2 arrays
+  uint32_t row_bytes[2];   ///< bytes per token of each output array
+  uint32_t elem_bytes[2];  ///< bytes per element, for naming an index in reports
+  bool axis[VB_AXES];
+  uint32_t extent[VB_AXES]; ///< 0: known only at run time
+  union vb_any_op op;      ///< template: weights and sizes set, data pointers and ranges empty
+};
+
+struct vb_graph {
+  const struct vb_model *model;
+  struct vb_node *node;
+  uint32_t nodes;
+};
+
+/// Build the graph of m (which must outlive it). Fails only on lack of memory.
+vb_result vb_graph_build(const struct vb_model *m, struct vb_graph *g);
+void vb_graph_free(struct vb_graph *g);
+/// Index of the node with this path, or -1.
+int vb_graph_find(const struct vb_graph *g, const char *path);
+#endif

@@ -1,0 +1,198 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "verify/check.h"
+#include "verify/casefile.h"
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+static void account(struct vb_check *k, const struct vb_step *s) {
+  struct vb_report *r = k->report;
+  for (uint32_t i = 0; i < s->tasks; i++) {
+    const struct vb_task *t = &s->task[i];
+    struct vb_node_stats *n = &r->node[s->node_index];
+    n->device[t->device].calls++;
+    n->device[t->device].wall_ns += t->end_ns - t->start_ns;
+    n->device[t->device].device_ns += t->stats.device_ns;
+    n->device[t->device].cycles += t->stats.cycles;
+    n->device[t->device].busy += t->stats.busy;
+    r->calls++;
+    if (!k->config->timeline) continue;
+    if (r->events == r->event_room) {
+      uint64_t room = r->event_room ? 2 * r->event_room : 1024;
+      struct vb_event *bigger = realloc(r->event, room * sizeof *bigger);
+      if (!bigger) continue; // a timeline with a gap is better than no verdict
+      r->event = bigger;
+      r->event_room = room;
+    }
+    r->event[r->events++] = (struct vb_event){s->node_index, t->device, t->start_ns, t->end_ns, t->stats.cycles};
+  }
+}
+
+/// Name the replay command: the same device, the same planted faults.
+static void describe_replay(const struct vb_check *k, struct vb_failure *f) {
+  const char *fault = getenv("VERBATIM_SIM_FAULT"), *kernels = getenv("VERBATIM_KERNELS");
+  const struct vb_inject *i = k->config->inject;
+  bool output = i && i->kind == VB_INJECT_OUTPUT;
+  snprintf(f->replay, sizeof f->replay, "%s%s%s%s%s%s%s replay %s --devices %s%s%s", fault ? "VERBATIM_SIM_FAULT=" : "", fault ? fault : "",
+           fault ? " " : "", kernels ? "VERBATIM_KERNELS=" : "", kernels ? kernels : "", kernels ? " " : "", k->config->replay_prefix,
+           f->case_file, f->device, output ? " --inject " : "", output ? i->text : "");
+}
+
+static void file_case(struct vb_check *k, struct vb_failure *f, enum vb_op_kind kind, const union vb_any_op *op, void *const *golden) {
+  const struct vb_verify_config *c = k->config;
+  struct vb_case_origin origin = {f->path, f->device, c->inject ? c->inject->text : NULL, c->seed, f->call};
+  if (mkdir(c->case_dir, 0777)) {} // exists already, or the save below says why not
+  snprintf(f->case_file, sizeof f->case_file, "%s/%s.%s.%llu.h5", c->case_dir, f->path, f->device, (unsigned long long)f->call);
+  if (vb_case_save(f->case_file, kind, op, golden, &origin)) {
+    snprintf(f->note + strlen(f->note), sizeof f->note - strlen(f->note), " (case not saved: %s)", vb_last_error());
+    f->case_file[0] = 0;
+    return;
+  }
+  describe_replay(k, f);
+}
+
+static struct vb_failure *new_failure(struct vb_check *k, const struct vb_node *n) {
+  static struct vb_failure overflow; // beyond the described ones only the count matters
+  struct vb_failure *f = k->report->failures < VB_MAX_FAILURES ? &k->report->failure[k->report->failures++] : NULL;
+  if (!f) f = &overflow;
+  *f = (struct vb_failure){.layer = n->layer, .op = vb_op_name(n->kind), .plan = k->plan_index};
+  snprintf(f->path, sizeof f->path, "%s", n->path);
+  return f;
+}
+
+/// Find the device call whose result differs from the reference on the call's own inputs.
+static bool blame_task(struct vb_check *k, const struct vb_step *s, struct vb_failure *f) {
+  for (uint32_t i = 0; i < s->tasks; i++) {
+    const struct vb_task *t = &s->task[i];
+    bool differs = false;
+    struct vb_difference d = {0};
+    if (vb_case_check(t->kind, &t->op, &differs, &d) || !differs) continue;
+    snprintf(f->device, sizeof f->device, "%s", k->config->devices->device[t->device]->id);
+    snprintf(f->array, sizeof f->array, "%s", d.array);
+    f->index = d.index, f->differing = d.differing, f->expected = d.expected, f->actual = d.actual, f->elem_bytes = d.elem_bytes;
+    f->cycle = t->stats.cycles;
+    f->call = k->task_serial + i;
+    file_case(k, f, t->kind, &t->op, NULL);
+    return true;
+  }
+  return false;
+}
+
+/// No call differs from the reference as it is now: weights or merged state changed since the golden run.
+static void blame_inputs(struct vb_check *k, const struct vb_step *s, uint32_t array, struct vb_failure *f) {
+  const struct vb_golden *g = k->item_golden[0];
+  bool weights = g->weights_hash[s->node_index] != vb_node_weights_hash(s->node);
+  snprintf(f->note, sizeof f->note, weights ? "the weights of %s changed after the golden run" : "inputs or merging of %s differ from the golden run", s->node->path);
+  snprintf(f->device, sizeof f->device, "%s", s->tasks ? k->config->devices->device[s->task[0].device]->id : "");
+  snprintf(f->array, sizeof f->array, "out%u", array);
+  f->call = k->task_serial;
+  if (s->ops != 1 || s->node->outputs != 1) return;
+  // The whole operator with the golden output: its replay fails in the same way on any device.
+  struct vb_case_op c;
+  struct vb_field fields[VB_MAX_FIELDS];
+  void *golden[VB_MAX_FIELDS] = {0};
+  uint8_t *rows = malloc((size_t)s->tokens * s->node->row_bytes[0]);
+  if (!rows) return;
+  for (uint32_t t = 0; t < s->tokens; t++)
+    memcpy(rows + (size_t)t * s->node->row_bytes[0], vb_golden_row(k->item_golden[s->item_of[t]], s->node_index, 0, s->pos[t]), s->node->row_bytes[0]);
+  vb_case_from_op(s->node->kind, s->op, &c);
+  for (uint32_t i = 0, n = vb_case_fields(&c, fields); i < n; i++)
+    if (fields[i].role == VB_FIELD_OUT) golden[i] = rows;
+  file_case(k, f, s->node->kind, s->op, golden);
+  free(rows);
+}
+
+static uint64_t bits_at(const uint8_t *row, uint64_t element, uint32_t bytes) {
+  uint64_t v = 0;
+  memcpy(&v, row + element * bytes, bytes);
+  return v;
+}
+
+/// Compare one output array; on a difference report it and restore the golden rows.
+static void check_array(struct vb_check *k, struct vb_step *s, uint32_t o) {
+  uint32_t bytes = s->node->row_bytes[o], elem = s->node->elem_bytes[o];
+  struct vb_node_stats *n = &k->report->node[s->node_index];
+  struct vb_failure first = {0};
+  bool bad = false;
+  for (uint32_t t = 0; t < s->tokens; t++) {
+    const uint8_t *want = vb_golden_row(k->item_golden[s->item_of[t]], s->node_index, o, s->pos[t]);
+    const uint8_t *got = (const uint8_t *)s->out[o] + (uint64_t)t * bytes;
+    if (!memcmp(want, got, bytes)) continue;
+    for (uint32_t i = 0; i < bytes / elem; i++) {
+      if (bits_at(want, i, elem) == bits_at(got, i, elem)) continue;
+      if (!bad) first = (struct vb_failure){.position = s->pos[t], .index = (uint64_t)t * (bytes / elem) + i, .elem_bytes = elem, .expected = bits_at(want, i, elem), .actual = bits_at(got, i, elem)};
+      bad = true;
+      first.differing++;
+    }
+  }
+  n->comparisons++;
+  n->values += (uint64_t)s->tokens * (bytes / elem);
+  n->bytes += (uint64_t)s->tokens * bytes;
+  k->report->values += (uint64_t)s->tokens * (bytes / elem);
+  k->report->bytes += (uint64_t)s->tokens * bytes;
+  if (!bad) {
+    k->report->passed++;
+    return;
+  }
+  k->report->failed++;
+  struct vb_failure *f = new_failure(k, s->node);
+  f->position = first.position;
+  if (!blame_task(k, s, f)) {
+    f->index = first.index, f->expected = first.expected, f->actual = first.actual, f->elem_bytes = elem, f->differing = first.differing;
+    blame_inputs(k, s, o, f);
+  }
+  for (uint32_t t = 0; t < s->tokens; t++)
+    memcpy((uint8_t *)s->out[o] + (uint64_t)t * bytes, vb_golden_row(k->item_golden[s->item_of[t]], s->node_index, o, s->pos[t]), bytes);
+}
+
+/// Dispatch lists depend on who shares the call, so they have no golden row: the reference makes them on the spot.
+static vb_result check_dispatch(struct vb_check *k, struct vb_step *s) {
+  bool differs;
+  struct vb_difference d = {0};
+  const struct vb_router_op *op = &s->op->router;
+  vb_result r = vb_case_check(VB_OP_ROUTER, s->op, &differs, &d);
+  if (r) return r;
+  uint64_t values = 2ull * op->experts + 1 + (uint64_t)s->tokens * op->k;
+  k->report->node[s->node_index].comparisons++;
+  k->report->node[s->node_index].values += values;
+  k->report->values += values;
+  k->report->bytes += values * sizeof(uint32_t);
+  if (!differs) {
+    k->report->passed++;
+    return VB_OK;
+  }
+  k->report->failed++;
+  struct vb_failure *f = new_failure(k, s->node);
+  f->position = s->pos[0];
+  if (blame_task(k, s, f)) return VB_OK;
+  snprintf(f->array, sizeof f->array, "%s", d.array);
+  f->index = d.index, f->differing = d.differing, f->expected = d.expected, f->actual = d.actual, f->elem_bytes = d.elem_bytes;
+  snprintf(f->note, sizeof f->note, "merged dispatch lists differ");
+  return VB_OK;
+}
+
+static vb_result step(void *context, struct vb_step *s) {
+  struct vb_check *k = context;
+  account(k, s);
+  // The lists are judged with ids as the device made them, before any repair.
+  vb_result r = s->node->kind == VB_OP_ROUTER ? check_dispatch(k, s) : VB_OK;
+  for (uint32_t o = 0; !r && o < s->node->outputs; o++) check_array(k, s, o);
+  k->task_serial += s->tasks;
+  return r;
+}
+
+/// The comparisons of this and all later operators are skipped, but the call that killed the device can be replayed.
+static void device_failed(void *context, const struct vb_node *node, const struct vb_task *t) {
+  struct vb_check *k = context;
+  struct vb_failure *f = new_failure(k, node);
+  snprintf(f->device, sizeof f->device, "%s", k->config->devices->device[t->device]->id);
+  snprintf(f->note, sizeof f->note, "device failed: %.200s", t->error);
+  f->cycle = t->stats.cycles;
+  f->call = k->task_serial;
+  file_case(k, f, t->kind, &t->op, NULL);
+}
+
+void vb_check_init(struct vb_check *k, const struct vb_verify_config *c, struct vb_report *r) {
+  *k = (struct vb_check){.config = c, .report = r};
+  k->observer = (struct vb_observer){.step = step, .failed = device_failed, .context = k};
+}

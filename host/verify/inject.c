@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "verify/inject.h"
+#include "verify/fields.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+vb_result vb_inject_parse(const char *text, struct vb_inject *i) {
+  char kind[16] = "", rest[8] = "";
+  unsigned long long index;
+  unsigned bit;
+  *i = (struct vb_inject){0};
+  snprintf(i->text, sizeof i->text, "%s", text);
+  int n = sscanf(text, "%15[^:]:%39[^:]:%llu:%u%1[@]%31s", kind, i->path, &index, &bit, rest, i->device);
+  if (n != 4 && n != 6) return vb_fail(VB_BAD_INPUT, "--inject %s: expected output:PATH:INDEX:BIT[@DEVICE] or weight:PATH:INDEX:BIT", text);
+  i->index = index;
+  i->bit = bit;
+  if (!strcmp(kind, "output")) i->kind = VB_INJECT_OUTPUT;
+  else if (!strcmp(kind, "weight") && n == 4) i->kind = VB_INJECT_WEIGHT;
+  else return vb_fail(VB_BAD_INPUT, "--inject %s: unknown fault \"%s\"", text, kind);
+  if (bit > (i->kind == VB_INJECT_OUTPUT ? 31 : 7)) return vb_fail(VB_BAD_INPUT, "--inject %s: there is no bit %u", text, bit);
+  return VB_OK;
+}
+
+/// The fault sits in the first output array of a call.
+static void flip(struct vb_inject *i, struct vb_task *t) {
+  struct vb_case_op c;
+  struct vb_field f[VB_MAX_FIELDS];
+  vb_case_from_op(t->kind, &t->op, &c);
+  uint32_t n = vb_case_fields(&c, f);
+  for (uint32_t k = 0; k < n; k++) {
+    if (f[k].role != VB_FIELD_OUT) continue;
+    size_t bytes = vb_h5_bytes(f[k].type);
+    uint8_t *data = *vb_field_array(&f[k]);
+    if (i->index >= f[k].count) return;
+    data[i->index * bytes + i->bit / 8 % bytes] ^= (uint8_t)(1u << i->bit % 8);
+    i->hits++;
+    return;
+  }
+}
+
+void vb_inject_tamper(void *context, struct vb_task *task, uint32_t tasks) {
+  struct vb_inject *i = context;
+  for (uint32_t k = 0; k < tasks; k++) {
+    if (i->graph && strcmp(i->graph->node[task[k].node].path, i->path)) continue;
+    if (i->devices && i->device[0] && strcmp(i->devices->device[task[k].device]->id, i->device)) continue;
+    flip(i, &task[k]);
+    return; // parts share their output array: a second flip would undo the first
+  }
+}
+
+vb_result vb_inject_weight(struct vb_inject *i, const struct vb_graph *g) {
+  int node = vb_graph_find(g, i->path);
+  if (node < 0) return vb_fail(VB_BAD_INPUT, "--inject %s: the model has no operator \"%s\"", i->text, i->path);
+  const struct vb_node *n = &g->node[node];
+  const struct vb_w8 *w = n->kind == VB_OP_LINEAR ? n->op.linear.w8 : n->kind == VB_OP_EXPERTS ? &n->op.experts.w->gate : NULL;
+  if (!w) return vb_fail(VB_BAD_INPUT, "--inject %s: %s has no I8 weights", i->text, i->path);
+  uint64_t bytes = (uint64_t)w->rows * w->blocks * VB_BLOCK;
+  if (i->index >= bytes) return vb_fail(VB_BAD_INPUT, "--inject %s: the weights have %llu bytes", i->text, (unsigned long long)bytes);
+  ((int8_t *)(uintptr_t)w->q)[i->index] ^= (int8_t)(1u << i->bit);
+  i->hits++;
+  return VB_OK;
+}
