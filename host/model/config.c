@@ -9,76 +9,30 @@
 
 #define FILE_NAME "config.json: "
 
-// Keys with a reader below.
-static const char *const common_keys[] = {"model_type",
-                                          "architectures",
-                                          "hidden_size",
-                                          "num_hidden_layers",
-                                          "num_attention_heads",
-                                          "num_key_value_heads",
-                                          "head_dim",
-                                          "vocab_size",
-                                          "intermediate_size",
-                                          "max_position_embeddings",
-                                          "rms_norm_eps",
-                                          "hidden_act",
-                                          "tie_word_embeddings",
-                                          "rope_theta",
-                                          "rope_scaling",
-                                          "rope_parameters",
-                                          "partial_rotary_factor",
-                                          "attention_bias",
-                                          "mlp_bias",
-                                          "pretraining_tp",
-                                          "sliding_window",
-                                          "use_sliding_window",
-                                          "layer_types",
-                                          "quantization_config",
-                                          "is_encoder_decoder",
-                                          "bos_token_id",
-                                          "eos_token_id"};
-static const char *const moe_keys[] = {"num_experts",           "num_local_experts", "num_experts_per_tok",
-                                       "moe_intermediate_size", "norm_topk_prob",    "decoder_sparse_step",
-                                       "mlp_only_layers"};
+// Keys with a reader below. A list is one text in which every word has a space on both sides.
+static const char common_keys[] =
+    " model_type architectures hidden_size num_hidden_layers num_attention_heads num_key_value_heads head_dim "
+    "vocab_size"
+    " intermediate_size max_position_embeddings rms_norm_eps hidden_act tie_word_embeddings rope_theta rope_scaling"
+    " rope_parameters partial_rotary_factor attention_bias mlp_bias pretraining_tp sliding_window use_sliding_window"
+    " layer_types quantization_config is_encoder_decoder bos_token_id eos_token_id ";
+static const char moe_keys[] = " num_experts num_local_experts num_experts_per_tok moe_intermediate_size norm_topk_prob"
+                               " decoder_sparse_step mlp_only_layers ";
 // No influence on the logits of a forward pass.
-static const char *const harmless_keys[] = {"transformers_version",
-                                            "torch_dtype",
-                                            "dtype",
-                                            "use_cache",
-                                            "initializer_range",
-                                            "router_aux_loss_coef",
-                                            "output_router_logits",
-                                            "attention_dropout",
-                                            "pad_token_id",
-                                            "_name_or_path",
-                                            "max_window_layers",
-                                            "is_decoder",
-                                            "return_dict",
-                                            "output_attentions",
-                                            "output_hidden_states",
-                                            "torchscript",
-                                            "use_bfloat16",
-                                            "id2label",
-                                            "label2id",
-                                            "problem_type",
-                                            "tokenizer_class",
-                                            "prefix",
-                                            "sep_token_id",
-                                            "decoder_start_token_id",
-                                            "task_specific_params",
-                                            "finetuning_task",
-                                            "_attn_implementation",
-                                            "_attn_implementation_autoset",
-                                            "_commit_hash",
-                                            "chunk_size_feed_forward",
-                                            "unsloth_version",
-                                            "unsloth_fixed"};
-#define LISTED(list, key) listed(list, sizeof list / sizeof *list, key)
+static const char harmless_keys[] =
+    " transformers_version torch_dtype dtype use_cache initializer_range router_aux_loss_coef output_router_logits"
+    " attention_dropout pad_token_id _name_or_path max_window_layers is_decoder return_dict output_attentions"
+    " output_hidden_states torchscript use_bfloat16 id2label label2id problem_type tokenizer_class prefix sep_token_id"
+    " decoder_start_token_id task_specific_params finetuning_task _attn_implementation _attn_implementation_autoset"
+    " _commit_hash chunk_size_feed_forward unsloth_version unsloth_fixed ";
+static const char rope_keys[] = " rope_type type rope_theta partial_rotary_factor ";
+static const char llama3_keys[] = " low_freq_factor high_freq_factor original_max_position_embeddings ";
 
-static bool listed(const char *const *list, size_t n, const char *key) {
-  for (size_t i = 0; i < n; i++)
-    if (!strcmp(list[i], key)) return true;
-  return false;
+static bool listed(const char *list, const char *key) {
+  char word[84];
+  if (!*key || strlen(key) > 80 || strchr(key, ' ')) return false;
+  snprintf(word, sizeof word, " %s ", key);
+  return strstr(list, word);
 }
 
 struct reader {
@@ -148,7 +102,7 @@ static void check_keys(struct reader *r, enum vb_family family) {
   json_t *value;
   json_object_foreach((json_t *)(uintptr_t)r->object, key, value) {
     bool known =
-        LISTED(common_keys, key) || LISTED(harmless_keys, key) || (family == VB_QWEN3_MOE && LISTED(moe_keys, key));
+        listed(common_keys, key) || listed(harmless_keys, key) || (family == VB_QWEN3_MOE && listed(moe_keys, key));
     if (!known) {
       bad(r, "unknown key '%.80s': it may change the arithmetic, so the model is refused", key);
       return;
@@ -213,13 +167,11 @@ static void parse_rope_object(struct reader *r, struct vb_rope_config *rope) {
   else
     bad(r, "key '%srope_type' is '%.40s', supported are default, linear and llama3", r->where, type);
 
-  static const char *const llama3_only[] = {"low_freq_factor", "high_freq_factor", "original_max_position_embeddings"};
   const char *key;
   json_t *value;
   json_object_foreach((json_t *)(uintptr_t)r->object, key, value) {
-    bool known = !strcmp(key, "rope_type") || !strcmp(key, "type") || !strcmp(key, "rope_theta") ||
-                 !strcmp(key, "partial_rotary_factor") || (rope->scaling != VB_ROPE_DEFAULT && !strcmp(key, "factor"));
-    for (int i = 0; i < 3; i++) known |= rope->scaling == VB_ROPE_LLAMA3 && !strcmp(key, llama3_only[i]);
+    bool known = listed(rope_keys, key) || (rope->scaling != VB_ROPE_DEFAULT && !strcmp(key, "factor")) ||
+                 (rope->scaling == VB_ROPE_LLAMA3 && listed(llama3_keys, key));
     if (!known) bad(r, "key '%s%.80s' is unknown for rope_type '%.40s'", r->where, key, type);
   }
   check_partial(r);

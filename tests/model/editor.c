@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "editor.h"
+#include <ftw.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static void die(const char *what) {
+  perror(what);
+  exit(1);
+}
+
+const char *path_in(const char *dir, const char *file) {
+  static char path[4][4096];
+  static int turn;
+  char *p = path[turn = (turn + 1) % 4];
+  snprintf(p, sizeof path[0], "%s/%s", dir, file);
+  return p;
+}
+
+void write_bytes(const char *path, const void *data, size_t n) {
+  FILE *f = fopen(path, "wb");
+  if (!f || fwrite(data, 1, n, f) != n || fclose(f)) die(path);
+}
+
+uint8_t *read_bytes(const char *path, size_t *n) {
+  FILE *f = fopen(path, "rb");
+  if (!f || fseek(f, 0, SEEK_END)) die(path);
+  *n = (size_t)ftell(f);
+  rewind(f);
+  uint8_t *data = malloc(*n + 1);
+  if (!data || fread(data, 1, *n, f) != *n) die(path);
+  fclose(f);
+  data[*n] = 0;
+  return data;
+}
+
+struct edit edit_load(const char *fixture) {
+  struct edit e;
+  char dir[4096];
+  snprintf(dir, sizeof dir, "tests/fixtures/%s", fixture);
+  e.config = json_load_file(path_in(dir, "config.json"), 0, NULL);
+  size_t size, length = 0;
+  uint8_t *file = read_bytes(path_in(dir, "model.safetensors"), &size);
+  memcpy(&length, file, 8);
+  e.header = json_loadb((char *)file + 8, length, 0, NULL);
+  e.bytes = size - 8 - length;
+  e.data = malloc(e.bytes);
+  if (!e.config || !e.header || !e.data) die(dir);
+  memcpy(e.data, file + 8 + length, e.bytes);
+  json_object_del(e.header, "__metadata__");
+  free(file);
+  return e;
+}
+
+void edit_free(struct edit *e) {
+  json_decref(e->config);
+  json_decref(e->header);
+  free(e->data);
+}
+
+void edit_save(const struct edit *e, const char *dir) {
+  if (json_dump_file(e->config, path_in(dir, "config.json"), 0)) die(dir);
+  char *text = json_dumps(e->header, JSON_COMPACT);
+  size_t n = strlen(text);
+  uint8_t *file = malloc(8 + n + e->bytes);
+  if (!file) die(dir);
+  memcpy(file, &n, 8);
+  memcpy(file + 8, text, n);
+  memcpy(file + 8 + n, e->data, e->bytes);
+  write_bytes(path_in(dir, "model.safetensors"), file, 8 + n + e->bytes);
+  free(file);
+  free(text);
+}
+
+void edit_append(struct edit *e, const char *name, const char *dtype, const char *shape_json, size_t n) {
+  json_t *shape = json_loads(shape_json, 0, NULL);
+  json_object_set_new(e->header, name,
+                      json_pack("{s:s,s:o,s:[I,I]}", "dtype", dtype, "shape", shape, "data_offsets",
+                                (json_int_t)e->bytes, (json_int_t)(e->bytes + n)));
+  e->data = realloc(e->data, e->bytes + n);
+  if (!e->data) die(name);
+  memset(e->data + e->bytes, 0, n);
+  e->bytes += n;
+}
+
+uint8_t *edit_tensor(struct edit *e, const char *name, size_t *n) {
+  json_int_t begin, end;
+  if (json_unpack(json_object_get(e->header, name), "{s:[I,I]}", "data_offsets", &begin, &end)) die(name);
+  *n = (size_t)(end - begin);
+  return e->data + begin;
+}
+
+static char dirs[4096][64];
+static unsigned dir_count;
+
+const char *temp_dir(void) {
+  if (dir_count == sizeof dirs / sizeof *dirs) temp_cleanup();
+  const char *base = getenv("TMPDIR");
+  char *d = dirs[dir_count++];
+  snprintf(d, sizeof dirs[0], "%.40s/vbmodelXXXXXX", base && strlen(base) <= 40 ? base : "/tmp");
+  if (!mkdtemp(d)) die(d);
+  return d;
+}
+
+static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw) {
+  (void)st, (void)type, (void)ftw;
+  return remove(path);
+}
+
+void temp_cleanup(void) {
+  while (dir_count) nftw(dirs[--dir_count], remove_one, 8, FTW_DEPTH | FTW_PHYS);
+}

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+/// @file editor.h
+/// A checkpoint in memory that tests change and write to a temporary folder.
+#ifndef VB_TESTS_MODEL_EDITOR_H
+#define VB_TESTS_MODEL_EDITOR_H
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct edit {
+  json_t *config, *header; ///< config.json; the safetensors header without __metadata__
+  uint8_t *data;
+  size_t bytes;
+};
+
+/// Load a one-file checkpoint of tests/fixtures. Ends the program if that fails.
+struct edit edit_load(const char *fixture);
+void edit_free(struct edit *e);
+/// Write config.json and model.safetensors below dir. Header entries are written as they are, true or not.
+void edit_save(const struct edit *e, const char *dir);
+/// Append a tensor of n zero bytes.
+void edit_append(struct edit *e, const char *name, const char *dtype, const char *shape_json, size_t n);
+/// Bytes of a tensor in e->data.
+uint8_t *edit_tensor(struct edit *e, const char *name, size_t *n);
+
+/// A fresh folder below $TMPDIR; all of them are removed by temp_cleanup.
+const char *temp_dir(void);
+void temp_cleanup(void);
+/// dir/file in static storage (four results stay valid).
+const char *path_in(const char *dir, const char *file);
+void write_bytes(const char *path, const void *data, size_t n);
+uint8_t *read_bytes(const char *path, size_t *n);
+#endif
