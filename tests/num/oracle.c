@@ -41,7 +41,9 @@ uint32_t oracle_norm(i128 n, int e) {
 static i128 mantissa(uint32_t z) { return z == 0 ? 0 : (z >> 31 ? -1 : 1) * (i128)((z & 0x7fffff) + 0x800000); }
 static int exponent(uint32_t z) { return (int)((z << 1) >> 24) - 150; }
 
-uint32_t oracle_mul(uint32_t a, uint32_t b) { return oracle_norm(mantissa(a) * mantissa(b), exponent(a) + exponent(b)); }
+uint32_t oracle_mul(uint32_t a, uint32_t b) {
+  return oracle_norm(mantissa(a) * mantissa(b), exponent(a) + exponent(b));
+}
 
 uint32_t oracle_add(uint32_t a, uint32_t b) {
   if (a == 0 || b == 0) return a | b;

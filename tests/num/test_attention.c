@@ -46,8 +46,13 @@ static struct job new_job(struct vb_rng *r, uint32_t tokens, uint32_t keys, uint
     for (uint32_t c = 0; c < dk; c++) x[c] = vb_mul(x[c], scale);
     vb_rec_fill(x, dk, j.q + (uint64_t)i * rec);
   }
-  j.op = (struct vb_attention_op){.q = j.q, .heads = heads, .first_count = keys - tokens + 1, .t = {0, tokens},
-                                  .h = {0, heads}, .key = {0, keys}, .mode = VB_ATTN_FULL};
+  j.op = (struct vb_attention_op){.q = j.q,
+                                  .heads = heads,
+                                  .first_count = keys - tokens + 1,
+                                  .t = {0, tokens},
+                                  .h = {0, heads},
+                                  .key = {0, keys},
+                                  .mode = VB_ATTN_FULL};
   return j;
 }
 static void free_job(struct job *j) { free(j->kv.k), free(j->kv.v), free(j->q); }
@@ -147,7 +152,8 @@ static void splits(void) {
   uint32_t trials = (uint32_t)vb_test_count(200, 20000);
   for (uint32_t t = 0; t < trials; t++) {
     struct job j = random_job(&r, t, 4);
-    uint32_t parts = 1 + (uint32_t)vb_rng_below(&r, MAX_PARTS), keys = j.op.key.end, cuts[MAX_PARTS + 1], order[MAX_PARTS];
+    uint32_t parts = 1 + (uint32_t)vb_rng_below(&r, MAX_PARTS), keys = j.op.key.end, cuts[MAX_PARTS + 1],
+             order[MAX_PARTS];
     cuts[0] = 0;
     for (uint32_t p = 1; p < parts; p++) // empty parts included
       cuts[p] = cuts[p - 1] + (uint32_t)vb_rng_below(&r, keys - cuts[p - 1] + 1);

@@ -230,9 +230,14 @@ static void records(void) {
 }
 
 int main(int argc, char **argv) {
-  const struct vb_test tests[] = {{"quantise", quantise},           {"rows", rows},         {"order_free_i8", order_free_i8},
-                                  {"order_free_i14", order_free_i14}, {"extremes", extremes}, {"term_rewrites", term_rewrites},
-                                  {"records", records},             {0}};
+  const struct vb_test tests[] = {{"quantise", quantise},
+                                  {"rows", rows},
+                                  {"order_free_i8", order_free_i8},
+                                  {"order_free_i14", order_free_i14},
+                                  {"extremes", extremes},
+                                  {"term_rewrites", term_rewrites},
+                                  {"records", records},
+                                  {0}};
   const struct vb_suite suites[] = {{"block", tests, NULL, NULL}, {0}};
   return vb_test_main(argc, argv, suites);
 }

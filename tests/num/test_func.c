@@ -58,9 +58,9 @@ static const struct table {
   double bound; ///< of the absolute error, log2
   int sense;    ///< +1 rises, -1 falls
 } q7_tables[] = {
-    {"q7_exp2", vb_exp2_tab, f_exp2, 31, -29.1, -1},  {"q7_log2", vb_log2_tab, f_log2, 31, -26.6, 1},
+    {"q7_exp2", vb_exp2_tab, f_exp2, 31, -29.1, -1},    {"q7_log2", vb_log2_tab, f_log2, 31, -26.6, 1},
     {"q7_recip", vb_recip_tab, f_recip, 31, -25.6, -1}, {"q7_rsqa", vb_rsqa_tab, f_rsqa, 31, -27.2, -1},
-    {"q7_rsqb", vb_rsqb_tab, f_rsqb, 31, -27.9, -1}, {"q7_sinq", vb_sinq_tab, f_sinq, 30, -26.2, 1},
+    {"q7_rsqb", vb_rsqb_tab, f_rsqb, 31, -27.9, -1},    {"q7_sinq", vb_sinq_tab, f_sinq, 30, -26.2, 1},
 };
 
 static void q7(void) {
@@ -262,9 +262,9 @@ static void rotate(void) {
 }
 
 int main(int argc, char **argv) {
-  const struct vb_test tests[] = {{"exp2_24", exp2_24}, {"q7", q7},         {"sigmoid", sigmoid}, {"silu", silu},
-                                  {"rsq", rsq},         {"log2i", log2i},   {"t31", t31},         {"cossin", cossin},
-                                  {"rotate", rotate},   {0}};
+  const struct vb_test tests[] = {
+      {"exp2_24", exp2_24}, {"q7", q7},   {"sigmoid", sigmoid}, {"silu", silu},     {"rsq", rsq},
+      {"log2i", log2i},     {"t31", t31}, {"cossin", cossin},   {"rotate", rotate}, {0}};
   const struct vb_suite suites[] = {{"func", tests, NULL, NULL}, {0}};
   return vb_test_main(argc, argv, suites);
 }

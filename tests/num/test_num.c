@@ -17,7 +17,7 @@ static uint64_t any_u64(struct vb_rng *r) {
   if (!bits) return 0;
   u >>= 64 - bits;
   switch (vb_rng_below(r, 4)) {
-  case 0: return u | (uint64_t)1 << (bits - 1);                      // exact length
+  case 0: return u | (uint64_t)1 << (bits - 1);                               // exact length
   case 1: return u & ~(((uint64_t)1 << vb_rng_below(r, (uint64_t)bits)) - 1); // trailing zeros: ties
   case 2: return ((uint64_t)1 << (bits - 1)) + vb_rng_below(r, 3) - 1;        // 2^k - 1, 2^k, 2^k + 1
   default: return u;
@@ -130,7 +130,8 @@ static void report(const struct op_counts *bad, uint64_t n, const char *mode) {
   VB_CHECK(!bad->add, "%s: %llu of %llu sums wrong", mode, (unsigned long long)bad->add, (unsigned long long)n);
   VB_CHECK(!bad->mul, "%s: %llu of %llu products wrong", mode, (unsigned long long)bad->mul, (unsigned long long)n);
   VB_CHECK(!bad->order, "%s: %llu pairs depend on the operands' order", mode, (unsigned long long)bad->order);
-  VB_CHECK(!bad->native, "%s: %llu native results differ after canonicalisation", mode, (unsigned long long)bad->native);
+  VB_CHECK(!bad->native, "%s: %llu native results differ after canonicalisation", mode,
+           (unsigned long long)bad->native);
 }
 
 enum { FTZ_DAZ = 0x8040 };
@@ -237,9 +238,12 @@ static void q16(void) {
     int s = (int)vb_rng_range(&r, -90, 90); // right shift to Q15.16
     if (x == INT64_MIN) x++;
     i128 want;
-    if (s > 62) want = 0;
-    else if (s >= 0) want = oracle_div_rne(x, s);
-    else want = x == 0 ? 0 : s < -63 ? (x < 0 ? -(i128)INT64_MAX : INT64_MAX) : (i128)x * ((i128)1 << -s);
+    if (s > 62)
+      want = 0;
+    else if (s >= 0)
+      want = oracle_div_rne(x, s);
+    else
+      want = x == 0 ? 0 : s < -63 ? (x < 0 ? -(i128)INT64_MAX : INT64_MAX) : (i128)x * ((i128)1 << -s);
     want = want > INT32_MAX ? INT32_MAX : want < -INT32_MAX ? -INT32_MAX : want;
     bad += vb_q16(x, -s - 16) != want;
   }

@@ -33,9 +33,10 @@ static struct operand random_weights(struct vb_rng *r, enum vb_gen kind, uint32_
   int16_t *q14 = poison(n * VB_BLOCK * sizeof *q14);
   uint8_t *c8 = poison(n), *c14 = poison(n), *m8 = poison(rows), *m14 = poison(rows);
   for (uint32_t i = 0; i < rows; i++) {
-    m8[i] = vb_quant_row_i8(w.values + (uint64_t)i * cols, cols, q8 + (uint64_t)i * nb * VB_BLOCK, c8 + (uint64_t)i * nb);
-    m14[i] =
-        vb_quant_row_i14(w.values + (uint64_t)i * cols, cols, q14 + (uint64_t)i * nb * VB_BLOCK, c14 + (uint64_t)i * nb);
+    m8[i] =
+        vb_quant_row_i8(w.values + (uint64_t)i * cols, cols, q8 + (uint64_t)i * nb * VB_BLOCK, c8 + (uint64_t)i * nb);
+    m14[i] = vb_quant_row_i14(w.values + (uint64_t)i * cols, cols, q14 + (uint64_t)i * nb * VB_BLOCK,
+                              c14 + (uint64_t)i * nb);
   }
   w.w8 = (struct vb_w8){rows, cols, nb, q8, c8, m8};
   w.w14 = (struct vb_w14){rows, cols, nb, q14, c14, m14};
@@ -48,14 +49,14 @@ static void drop(struct operand *w) {
 }
 
 /// Two cuts make four rectangles of an operator with two ranges; run in reverse order.
-#define IN_PIECES(op, fn, r1, n1, r2, n2)                                                                              \
-  do {                                                                                                                 \
-    uint32_t cut1 = between(&r, 0, (n1)), cut2 = between(&r, 0, (n2));                                                 \
-    for (int piece = 3; piece >= 0; piece--) {                                                                         \
-      (op).r1 = piece & 1 ? (struct vb_range){cut1, (n1)} : (struct vb_range){0, cut1};                                \
-      (op).r2 = piece & 2 ? (struct vb_range){cut2, (n2)} : (struct vb_range){0, cut2};                                \
-      fn(&(op));                                                                                                       \
-    }                                                                                                                  \
+#define IN_PIECES(op, fn, r1, n1, r2, n2)                                               \
+  do {                                                                                  \
+    uint32_t cut1 = between(&r, 0, (n1)), cut2 = between(&r, 0, (n2));                  \
+    for (int piece = 3; piece >= 0; piece--) {                                          \
+      (op).r1 = piece & 1 ? (struct vb_range){cut1, (n1)} : (struct vb_range){0, cut1}; \
+      (op).r2 = piece & 2 ? (struct vb_range){cut2, (n2)} : (struct vb_range){0, cut2}; \
+      fn(&(op));                                                                        \
+    }                                                                                   \
   } while (0)
 
 static void linear(void) {
@@ -68,8 +69,10 @@ static void linear(void) {
     vb_z *x = random_z(&r, kind, (uint64_t)tokens * cols), *bias = k % 2 ? random_z(&r, VB_GEN_GAUSS, rows) : NULL;
     uint64_t n = (uint64_t)tokens * rows;
     struct vb_linear_op op = {.x = x, .bias = bias, .t = {0, tokens}, .n = {0, rows}, .b = {0, w.w8.blocks}};
-    if (k % 4 < 2) op.w8 = &w.w8;
-    else op.w14 = &w.w14;
+    if (k % 4 < 2)
+      op.w8 = &w.w8;
+    else
+      op.w14 = &w.w14;
     vb_z *want = op.y = poison(n * sizeof *want);
     vb_ref_linear(&op);
     op.y = poison(n * sizeof *op.y);
@@ -105,8 +108,14 @@ static void rmsnorm(void) {
     uint32_t tokens = between(&r, 1, 6), groups = between(&r, 1, 5), n = between(&r, 1, 200);
     uint64_t total = (uint64_t)tokens * groups * n;
     vb_z *x = random_z(&r, (enum vb_gen)(k % VB_GEN_KINDS), total), *w = random_z(&r, VB_GEN_GAUSS, n);
-    struct vb_rmsnorm_op op = {.x = x, .w = w, .groups = groups, .n = n, .eps_n = vb_norm(n, -20),
-                               .sqrt_n = vb_norm((int64_t)n << 10, -11), .t = {0, tokens}, .g = {0, groups}};
+    struct vb_rmsnorm_op op = {.x = x,
+                               .w = w,
+                               .groups = groups,
+                               .n = n,
+                               .eps_n = vb_norm(n, -20),
+                               .sqrt_n = vb_norm((int64_t)n << 10, -11),
+                               .t = {0, tokens},
+                               .g = {0, groups}};
     vb_z *want = op.y = poison(total * sizeof *want);
     vb_ref_rmsnorm(&op);
     op.y = poison(total * sizeof *op.y);
@@ -144,8 +153,15 @@ static void rope_and_pack(void) {
     for (uint32_t i = 0; i < rot / 2; i++) freq[i] = vb_rng_next(&r) >> 3;
     for (uint32_t i = 0; i < tokens; i++) pos[i] = between(&r, 0, 1 << 17);
     vb_z *x = random_z(&r, (enum vb_gen)(k % VB_GEN_KINDS), total), *v = random_z(&r, VB_GEN_GAUSS, total);
-    struct vb_rope_op rope = {.x = x, .freq = freq, .pos = pos, .heads = heads, .d = d, .rot = rot,
-                              .layout = k % 2 ? VB_ROPE_PAIR : VB_ROPE_HALF, .t = {0, tokens}, .h = {0, heads}};
+    struct vb_rope_op rope = {.x = x,
+                              .freq = freq,
+                              .pos = pos,
+                              .heads = heads,
+                              .d = d,
+                              .rot = rot,
+                              .layout = k % 2 ? VB_ROPE_PAIR : VB_ROPE_HALF,
+                              .t = {0, tokens},
+                              .h = {0, heads}};
     vb_z *want = rope.y = poison(total * sizeof *want);
     vb_ref_rope(&rope);
     rope.y = poison(total * sizeof *rope.y);
@@ -157,8 +173,8 @@ static void rope_and_pack(void) {
     CU_ASSERT_EQUAL(untouched, 0);
 
     uint64_t recs = (uint64_t)tokens * heads * vb_rec_bytes(d), vals = (uint64_t)tokens * heads * vb_val_bytes(d);
-    struct vb_pack_q_op pq = {.x = x, .scale = vb_rng_z(&r, VB_GEN_GAUSS), .heads = heads, .d = d, .t = {0, tokens},
-                              .h = {0, heads}};
+    struct vb_pack_q_op pq = {
+        .x = x, .scale = vb_rng_z(&r, VB_GEN_GAUSS), .heads = heads, .d = d, .t = {0, tokens}, .h = {0, heads}};
     uint8_t *first = pq.rec = poison(recs);
     vb_ref_pack_q(&pq);
     pq.rec = poison(recs);
@@ -206,7 +222,9 @@ static void aim(struct vb_router_op *op, const struct routed *o, uint32_t first)
   op->ids = o->ids + first * op->k, op->gates = o->gates + first * op->k;
   op->hist = o->hist, op->offsets = o->offsets, op->list = o->list;
 }
-static void free_routed(struct routed *o) { free(o->ids), free(o->hist), free(o->offsets), free(o->list), free(o->gates); }
+static void free_routed(struct routed *o) {
+  free(o->ids), free(o->hist), free(o->offsets), free(o->list), free(o->gates);
+}
 
 /// The selection by sorting real values: larger first, ties by lower index; then ascending.
 static uint64_t selection_wrong(const vb_z *z, uint32_t experts, uint32_t k, const uint32_t *ids) {
@@ -231,8 +249,8 @@ static void router(void) {
     vb_z *logits = random_z(&r, (enum vb_gen)(n % VB_GEN_KINDS), tokens * experts);
     if (n % 3 == 0) // few distinct values: many ties
       for (uint32_t i = 0; i < tokens * experts; i++) logits[i] = vb_norm(vb_rng_range(&r, -2, 2), -1);
-    struct vb_router_op op = {.logits = logits, .experts = experts, .k = k, .renorm = n % 2, .scale = VB_Z_ONE,
-                              .t = {0, tokens}};
+    struct vb_router_op op = {
+        .logits = logits, .experts = experts, .k = k, .renorm = n % 2, .scale = VB_Z_ONE, .t = {0, tokens}};
     struct routed whole = new_routed(tokens, experts, k), merged = new_routed(tokens, experts, k);
     struct routed half[2] = {new_routed(tokens, experts, k), new_routed(tokens, experts, k)};
     aim(&op, &whole, 0);
@@ -275,10 +293,12 @@ static void router(void) {
 static void experts(void) {
   struct vb_rng r = vb_test_rng();
   for (uint32_t n = 0; n < vb_test_count(60, 6000); n++) {
-    uint32_t tokens = between(&r, 1, 5), count = between(&r, 2, 8), dim = between(&r, 1, 70), inter = between(&r, 1, 80);
+    uint32_t tokens = between(&r, 1, 5), count = between(&r, 2, 8), dim = between(&r, 1, 70),
+             inter = between(&r, 1, 80);
     uint32_t k = between(&r, 1, count), nb = vb_blocks(inter), pairs = tokens * k;
     enum vb_gen kind = (enum vb_gen)(n % VB_GEN_KINDS);
-    struct operand gate = random_weights(&r, kind, count * inter, dim), up = random_weights(&r, kind, count * inter, dim);
+    struct operand gate = random_weights(&r, kind, count * inter, dim),
+                   up = random_weights(&r, kind, count * inter, dim);
     struct operand down = random_weights(&r, kind, count * dim, inter);
     uint8_t *shared = (uint8_t *)down.w8.max; // one exponent per output row over all experts
     for (uint32_t i = 0; i < dim; i++) {
@@ -349,9 +369,9 @@ static void experts(void) {
 }
 
 int main(int argc, char **argv) {
-  const struct vb_test tests[] = {{"linear", linear},   {"rmsnorm", rmsnorm}, {"elementwise", elementwise},
-                                  {"rope_and_pack", rope_and_pack}, {"embed", embed}, {"router", router},
-                                  {"experts", experts}, {0}};
+  const struct vb_test tests[] = {
+      {"linear", linear}, {"rmsnorm", rmsnorm}, {"elementwise", elementwise}, {"rope_and_pack", rope_and_pack},
+      {"embed", embed},   {"router", router},   {"experts", experts},         {0}};
   const struct vb_suite suites[] = {{"operators", tests, NULL, NULL}, {0}};
   return vb_test_main(argc, argv, suites);
 }

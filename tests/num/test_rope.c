@@ -105,8 +105,10 @@ static void real_models(void) {
       {"yarn x 32, untruncated", {150000, VB_ROPE_YARN, 32, 1, 32, 4096, false, 64}},
   };
   for (size_t i = 0; i < sizeof models / sizeof *models; i++) {
-    double e = worst_error(&models[i].c), limit = models[i].c.scaling == VB_ROPE_YARN && !models[i].c.truncate ? 14 : 2.5;
-    printf("  bound RoPE frequency, %-23s measured %5.2f  published %.1f units of 2^-64 turn\n", models[i].name, e, limit);
+    double e = worst_error(&models[i].c),
+           limit = models[i].c.scaling == VB_ROPE_YARN && !models[i].c.truncate ? 14 : 2.5;
+    printf("  bound RoPE frequency, %-23s measured %5.2f  published %.1f units of 2^-64 turn\n", models[i].name, e,
+           limit);
     VB_CHECK(e <= limit, "%s: %.2f units of 2^-64 turn", models[i].name, e);
   }
 }
@@ -115,10 +117,13 @@ static void random_configs(void) {
   struct vb_rng r = vb_test_rng();
   double worst = 0;
   for (uint32_t n = 0; n < vb_test_count(60, 6000); n++) {
-    struct vb_rope_config c = {.theta = 2 + vb_rng_next(&r) % 20000000, .scaling = (enum vb_rope_scaling)(n % 3),
-                               .factor = 1 + (double)vb_rng_below(&r, 64 << 10) / 1024, .low_freq = 1,
+    struct vb_rope_config c = {.theta = 2 + vb_rng_next(&r) % 20000000,
+                               .scaling = (enum vb_rope_scaling)(n % 3),
+                               .factor = 1 + (double)vb_rng_below(&r, 64 << 10) / 1024,
+                               .low_freq = 1,
                                .high_freq = 1 + (double)vb_rng_below(&r, 32 << 4) / 16,
-                               .original_length = 128 + vb_rng_below(&r, 1 << 20), .dims = 2 * (1 + (uint32_t)vb_rng_below(&r, 64))};
+                               .original_length = 128 + vb_rng_below(&r, 1 << 20),
+                               .dims = 2 * (1 + (uint32_t)vb_rng_below(&r, 64))};
     // A narrow llama3 band magnifies the half unit of f by high / (high - low); the share's last place is worth
     // f * 2^-60, and f <= 2^64 * high / length inside the band.
     double e = worst_error(&c), limit = 2.5;
@@ -128,15 +133,16 @@ static void random_configs(void) {
              (unsigned long long)c.theta, c.high_freq, (unsigned long long)c.original_length);
     if (e / limit > worst) worst = e / limit;
   }
-  printf("  bound RoPE frequency, %-23s measured %5.2f  of the bound of docs/numerics.md\n", "random configurations", worst);
+  printf("  bound RoPE frequency, %-23s measured %5.2f  of the bound of docs/numerics.md\n", "random configurations",
+         worst);
 }
 
 static void limits_are_checked(void) {
   const struct vb_rope_config good = {10000, VB_ROPE_LLAMA3, 8, 1, 4, 8192, false, 64};
   struct vb_rope_config c = good;
   CU_ASSERT_PTR_NULL(vb_rope_valid(&c));
-#define REFUSED(change)                                                                                                \
-  c = good, change;                                                                                                    \
+#define REFUSED(change) \
+  c = good, change;     \
   VB_CHECK(vb_rope_valid(&c) != NULL, "accepted: " #change)
   REFUSED(c.theta = 0);
   REFUSED(c.dims = 0);
@@ -154,8 +160,10 @@ static void limits_are_checked(void) {
 }
 
 int main(int argc, char **argv) {
-  const struct vb_test tests[] = {{"real_models", real_models}, {"random_configs", random_configs},
-                                  {"limits_are_checked", limits_are_checked}, {0}};
+  const struct vb_test tests[] = {{"real_models", real_models},
+                                  {"random_configs", random_configs},
+                                  {"limits_are_checked", limits_are_checked},
+                                  {0}};
   const struct vb_suite suites[] = {{"rope", tests, NULL, NULL}, {0}};
   return vb_test_main(argc, argv, suites);
 }

@@ -34,8 +34,8 @@ static void hash(const struct tables *t, char out[65]) {
   for (int k = 0; k < 6; k++) {
     at += (size_t)snprintf(text + at, size - at, "\n%s:", q7_names[k]);
     for (int i = 0; i < 128; i++)
-      at += (size_t)snprintf(text + at, size - at, "%s%" PRId64 "/%" PRId64 "/%" PRId64, i ? "," : "",
-                             t->q7[k][i][0], t->q7[k][i][1], t->q7[k][i][2]);
+      at += (size_t)snprintf(text + at, size - at, "%s%" PRId64 "/%" PRId64 "/%" PRId64, i ? "," : "", t->q7[k][i][0],
+                             t->q7[k][i][1], t->q7[k][i][2]);
   }
   at += (size_t)snprintf(text + at, size - at, "\n");
   sha256_hex(text, at, out);

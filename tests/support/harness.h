@@ -31,18 +31,18 @@ struct vb_suite {
   int (*teardown)(void);
 };
 
-extern bool vb_test_campaign;  ///< long run asked for: use the large counts
-extern uint64_t vb_test_seed;  ///< --seed, default 1
+extern bool vb_test_campaign; ///< long run asked for: use the large counts
+extern uint64_t vb_test_seed; ///< --seed, default 1
 int vb_test_main(int argc, char **argv, const struct vb_suite *suites);
 
 /// n in the normal run, campaign_n with --campaign.
 static inline uint64_t vb_test_count(uint64_t n, uint64_t campaign_n) { return vb_test_campaign ? campaign_n : n; }
 
 /// Leave the running test as skipped. The reason must be listed in tests/expected_skips.txt, or the run fails.
-#define VB_SKIP(...)                                                                                                   \
-  do {                                                                                                                 \
-    vb_test_skip(__VA_ARGS__);                                                                                         \
-    return;                                                                                                            \
+#define VB_SKIP(...)           \
+  do {                         \
+    vb_test_skip(__VA_ARGS__); \
+    return;                    \
   } while (0)
 void vb_test_skip(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
@@ -52,7 +52,7 @@ bool vb_test_check(bool ok, const char *file, int line, const char *format, ...)
 
 /// Compare n elements of `bytes` (1, 2, 4, 8) bit for bit; counts n values for operator `op` and reports how many
 /// differ and the first (index, expected and actual hex). True when all are equal. n = 0 is a failure.
-#define VB_EXPECT_BITS(op, expected, actual, n, bytes)                                                                 \
+#define VB_EXPECT_BITS(op, expected, actual, n, bytes) \
   vb_test_bits((op), (expected), (actual), (n), (bytes), __FILE__, __LINE__)
 /// The same, element size from the type of *expected.
 #define VB_EXPECT_SAME(op, expected, actual, n) VB_EXPECT_BITS(op, expected, actual, n, sizeof *(expected))

@@ -36,9 +36,7 @@ void vb_rng_shuffle(struct vb_rng *r, uint32_t *a, uint32_t n) {
   }
 }
 
-static vb_z gauss_z(struct vb_rng *r, int scale) {
-  return vb_norm((int64_t)(vb_rng_gauss(r) * 0x1p40), scale - 40);
-}
+static vb_z gauss_z(struct vb_rng *r, int scale) { return vb_norm((int64_t)(vb_rng_gauss(r) * 0x1p40), scale - 40); }
 
 /// Exponents and mantissas whose products, sums and roundings sit on the contract's edges.
 const uint32_t *vb_edge_values(uint32_t *n) {

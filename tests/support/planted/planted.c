@@ -31,16 +31,11 @@ static void draws(void) {
 static int refuse(void) { return 1; }
 
 int main(int argc, char **argv) {
-  const struct vb_test tests[] = {{"good", good},
-                                  {"bad_assert", bad_assert},
-                                  {"bad_check", bad_check},
-                                  {"asserts_nothing", asserts_nothing},
-                                  {"skips", skips},
-                                  {"crashes", crashes},
-                                  {"bad_bits", bad_bits},
-                                  {"compares_nothing", compares_nothing},
-                                  {"draws", draws},
-                                  {0}};
+  const struct vb_test tests[] = {{"good", good},           {"bad_assert", bad_assert},
+                                  {"bad_check", bad_check}, {"asserts_nothing", asserts_nothing},
+                                  {"skips", skips},         {"crashes", crashes},
+                                  {"bad_bits", bad_bits},   {"compares_nothing", compares_nothing},
+                                  {"draws", draws},         {0}};
   const struct vb_test unready[] = {{"never", good}, {0}};
   const struct vb_suite suites[] = {{"planted", tests, NULL, NULL}, {"unready", unready, refuse, NULL}, {0}};
   return vb_test_main(argc, argv, suites);
