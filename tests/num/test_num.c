@@ -238,12 +238,9 @@ static void q16(void) {
     int s = (int)vb_rng_range(&r, -90, 90); // right shift to Q15.16
     if (x == INT64_MIN) x++;
     i128 want;
-    if (s > 62)
-      want = 0;
-    else if (s >= 0)
-      want = oracle_div_rne(x, s);
-    else
-      want = x == 0 ? 0 : s < -63 ? (x < 0 ? -(i128)INT64_MAX : INT64_MAX) : (i128)x * ((i128)1 << -s);
+    if (s > 62) want = 0;
+    else if (s >= 0) want = oracle_div_rne(x, s);
+    else want = x == 0 ? 0 : s < -63 ? (x < 0 ? -(i128)INT64_MAX : INT64_MAX) : (i128)x * ((i128)1 << -s);
     want = want > INT32_MAX ? INT32_MAX : want < -INT32_MAX ? -INT32_MAX : want;
     bad += vb_q16(x, -s - 16) != want;
   }

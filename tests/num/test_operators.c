@@ -69,10 +69,8 @@ static void linear(void) {
     vb_z *x = random_z(&r, kind, (uint64_t)tokens * cols), *bias = k % 2 ? random_z(&r, VB_GEN_GAUSS, rows) : NULL;
     uint64_t n = (uint64_t)tokens * rows;
     struct vb_linear_op op = {.x = x, .bias = bias, .t = {0, tokens}, .n = {0, rows}, .b = {0, w.w8.blocks}};
-    if (k % 4 < 2)
-      op.w8 = &w.w8;
-    else
-      op.w14 = &w.w14;
+    if (k % 4 < 2) op.w8 = &w.w8;
+    else op.w14 = &w.w14;
     vb_z *want = op.y = poison(n * sizeof *want);
     vb_ref_linear(&op);
     op.y = poison(n * sizeof *op.y);

@@ -135,12 +135,9 @@ static void run_one(CU_pSuite suite, CU_pTest test, const struct vb_suite *s, co
   r->seconds = now() - start;
   // CUnit clears its counts at the start of every CU_run_test, so these are this test's own.
   unsigned asserts = CU_get_number_of_asserts(), failures = CU_get_number_of_failures();
-  if (error != CUE_SUCCESS || failures || CU_get_number_of_suites_failed())
-    r->outcome = FAILED;
-  else if (run.skip)
-    r->outcome = SKIPPED;
-  else if (!asserts && vb_test_values(NULL) == values)
-    r->outcome = FAILED;
+  if (error != CUE_SUCCESS || failures || CU_get_number_of_suites_failed()) r->outcome = FAILED;
+  else if (run.skip) r->outcome = SKIPPED;
+  else if (!asserts && vb_test_values(NULL) == values) r->outcome = FAILED;
   switch (r->outcome) {
   case PASSED: printf("  ok    %s.%s (%.2f s)\n", s->name, t->name, r->seconds); break;
   case SKIPPED:
@@ -166,20 +163,13 @@ static void run_one(CU_pSuite suite, CU_pTest test, const struct vb_suite *s, co
 static void xml_text(FILE *f, const char *s) {
   for (; *s; s++) {
     unsigned char c = (unsigned char)*s;
-    if (c == '&')
-      fputs("&amp;", f);
-    else if (c == '<')
-      fputs("&lt;", f);
-    else if (c == '>')
-      fputs("&gt;", f);
-    else if (c == '"')
-      fputs("&quot;", f);
-    else if (c == '\n')
-      fputs("&#10;", f);
-    else if (c < 32 && c != '\t')
-      fputc('?', f);
-    else
-      fputc(c, f);
+    if (c == '&') fputs("&amp;", f);
+    else if (c == '<') fputs("&lt;", f);
+    else if (c == '>') fputs("&gt;", f);
+    else if (c == '"') fputs("&quot;", f);
+    else if (c == '\n') fputs("&#10;", f);
+    else if (c < 32 && c != '\t') fputc('?', f);
+    else fputc(c, f);
   }
 }
 
@@ -241,16 +231,11 @@ int vb_test_main(int argc, char **argv, const struct vb_suite *suites) {
   for (int i = 1; i < argc; i++) {
     const char *a = argv[i], *value = i + 1 < argc ? argv[i + 1] : NULL;
     char *end = NULL;
-    if (!strcmp(a, "--help"))
-      return usage(stdout, 0);
-    else if (!strcmp(a, "--campaign"))
-      vb_test_campaign = true;
-    else if (!strcmp(a, "--list"))
-      list = true;
-    else if (!strcmp(a, "--junit") && value)
-      run.junit = value, i++;
-    else if (!strcmp(a, "--filter") && value)
-      run.filter = value, i++;
+    if (!strcmp(a, "--help")) return usage(stdout, 0);
+    else if (!strcmp(a, "--campaign")) vb_test_campaign = true;
+    else if (!strcmp(a, "--list")) list = true;
+    else if (!strcmp(a, "--junit") && value) run.junit = value, i++;
+    else if (!strcmp(a, "--filter") && value) run.filter = value, i++;
     else if (!strcmp(a, "--seed") && value) {
       errno = 0;
       vb_test_seed = strtoull(value, &end, 0);
