@@ -6,14 +6,14 @@
 #include <string.h>
 
 vb_result vb_inject_parse(const char *text, struct vb_inject *i) {
-  char kind[16] = "", rest[8] = "";
-  unsigned long long index;
+  char kind[16] = "", index[24] = "";
   unsigned bit;
+  int end = 0, whole = 0;
   *i = (struct vb_inject){0};
   snprintf(i->text, sizeof i->text, "%s", text);
-  int n = sscanf(text, "%15[^:]:%39[^:]:%llu:%u%1[@]%31s", kind, i->path, &index, &bit, rest, i->device);
-  if (n != 4 && n != 6) return vb_fail(VB_BAD_INPUT, "--inject %s: expected output:PATH:INDEX:BIT[@DEVICE] or weight:PATH:INDEX:BIT", text);
-  i->index = index;
+  int n = sscanf(text, "%15[^:]:%39[^:]:%20[0-9]:%2u%n@%31s%n", kind, i->path, index, &bit, &end, i->device, &whole);
+  if (n < 4 || text[n == 5 ? whole : end]) return vb_fail(VB_BAD_INPUT, "--inject %s: expected output:PATH:INDEX:BIT[@DEVICE] or weight:PATH:INDEX:BIT", text);
+  i->index = strtoull(index, NULL, 10);
   i->bit = bit;
   if (!strcmp(kind, "output")) i->kind = VB_INJECT_OUTPUT;
   else if (!strcmp(kind, "weight") && n == 4) i->kind = VB_INJECT_WEIGHT;
