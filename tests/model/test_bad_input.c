@@ -119,8 +119,7 @@ static void config_keys(void) {
     const char *dir = temp_dir(), *key = config_cases[i].key;
     if (config_cases[i].value)
       json_object_set_new(e.config, key, json_loads(config_cases[i].value, JSON_DECODE_ANY, NULL));
-    else
-      json_object_del(e.config, key);
+    else json_object_del(e.config, key);
     edit_save(&e, dir);
     refused(key, dir, config_cases[i].named, config_cases[i].word);
     edit_free(&e);
@@ -164,18 +163,14 @@ static void header_entries(void) {
            *v = value ? json_loads(value, JSON_DECODE_ANY, NULL) : NULL;
     json_t *in = member ? entry : e.header;
     const char *key = member ? member : header_cases[i].tensor;
-    if (v)
-      json_object_set_new(in, key, v);
-    else
-      json_object_del(in, key);
+    if (v) json_object_set_new(in, key, v);
+    else json_object_del(in, key);
     edit_save(&e, dir);
     char what[200];
     snprintf(what, sizeof what, "%s %s = %s", header_cases[i].tensor, member ? member : "",
              value ? value : "(deleted)");
-    if (header_cases[i].word)
-      refused(what, dir, header_cases[i].named, header_cases[i].word);
-    else
-      accepted(what, dir);
+    if (header_cases[i].word) refused(what, dir, header_cases[i].named, header_cases[i].word);
+    else accepted(what, dir);
     edit_free(&e);
   }
 }
