@@ -87,10 +87,8 @@ cl_int vb_command_submit(struct vb_command *command, bool blocking, cl_event *ev
       result = status == CL_EXEC_STATUS_ERROR_FOR_EVENTS_IN_WAIT_LIST ? status : CL_OUT_OF_RESOURCES;
     }
   }
-  if (event_out != NULL && result == CL_SUCCESS)
-    *event_out = event;
-  else
-    vb_api_release(event, VB_EVENT, CL_INVALID_EVENT);
+  if (event_out != NULL && result == CL_SUCCESS) *event_out = event;
+  else vb_api_release(event, VB_EVENT, CL_INVALID_EVENT);
   return result;
 }
 
@@ -127,12 +125,9 @@ static int move_rows(struct vb_command *c) {
   for (size_t z = 0; z < s->region[2] && result == 0; z++) {
     for (size_t y = 0; y < s->region[1] && result == 0; y++) {
       uint64_t from = row_offset(s, 0, y, z), to = row_offset(s, 1, y, z);
-      if (c->op == VB_OP_READ)
-        result = vb_device_read(device, c->mems[0]->address + from, c->host + to, n);
-      else if (c->op == VB_OP_WRITE)
-        result = vb_device_write(device, c->mems[0]->address + to, c->host + from, n);
-      else
-        result = copy_row(device, c->mems[0]->address + from, c->mems[1]->address + to, n, chunk);
+      if (c->op == VB_OP_READ) result = vb_device_read(device, c->mems[0]->address + from, c->host + to, n);
+      else if (c->op == VB_OP_WRITE) result = vb_device_write(device, c->mems[0]->address + to, c->host + from, n);
+      else result = copy_row(device, c->mems[0]->address + from, c->mems[1]->address + to, n, chunk);
     }
   }
   free(chunk);

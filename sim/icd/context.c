@@ -13,10 +13,8 @@ static void destroy(struct vb_object *object) {
 }
 
 void vb_context_report(cl_context context, const char *text, const void *data, size_t bytes) {
-  if (context->notify != NULL)
-    context->notify(text, data, bytes, context->notify_user);
-  else
-    fprintf(stderr, "%s\n", text);
+  if (context->notify != NULL) context->notify(text, data, bytes, context->notify_user);
+  else fprintf(stderr, "%s\n", text);
 }
 
 // CL_SUCCESS, and the platform that was named (NULL when none was).
@@ -42,10 +40,8 @@ static cl_int check_properties(const cl_context_properties *properties, size_t *
 }
 
 static void complain(vb_notify_fn notify, void *user, const char *text) {
-  if (notify != NULL)
-    notify(text, NULL, 0, user);
-  else
-    fprintf(stderr, "libverbatim_sim: %s\n", text);
+  if (notify != NULL) notify(text, NULL, 0, user);
+  else fprintf(stderr, "libverbatim_sim: %s\n", text);
 }
 
 cl_context CL_API_CALL vb_clCreateContext(const cl_context_properties *properties, cl_uint count,
@@ -58,8 +54,7 @@ cl_context CL_API_CALL vb_clCreateContext(const cl_context_properties *propertie
   for (cl_uint i = 0; error == CL_SUCCESS && i < count; i++) {
     if (!vb_is_device(devices[i])) error = CL_INVALID_DEVICE;
     // Naming one device twice is legal and means once.
-    else if (devices[i] != devices[0])
-      error = CL_OUT_OF_RESOURCES;
+    else if (devices[i] != devices[0]) error = CL_OUT_OF_RESOURCES;
   }
   if (error == CL_OUT_OF_RESOURCES)
     complain(notify, user, "simulated devices have separate memories: make one context for each");

@@ -18,7 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MAGIC     "VERBATIM-DEVICE-IMAGE 1\n"
+#define MAGIC "VERBATIM-DEVICE-IMAGE 1\n"
 #define MAX_IMAGE 4096u
 
 static uint32_t crc32(const char *data, size_t bytes) {

@@ -6,8 +6,8 @@
 
 #include <stdlib.h>
 
-#define HOST_FLAGS    ((cl_mem_flags)(CL_MEM_HOST_WRITE_ONLY | CL_MEM_HOST_READ_ONLY | CL_MEM_HOST_NO_ACCESS))
-#define ACCESS_FLAGS  ((cl_mem_flags)(CL_MEM_READ_WRITE | CL_MEM_WRITE_ONLY | CL_MEM_READ_ONLY))
+#define HOST_FLAGS ((cl_mem_flags)(CL_MEM_HOST_WRITE_ONLY | CL_MEM_HOST_READ_ONLY | CL_MEM_HOST_NO_ACCESS))
+#define ACCESS_FLAGS ((cl_mem_flags)(CL_MEM_READ_WRITE | CL_MEM_WRITE_ONLY | CL_MEM_READ_ONLY))
 #define POINTER_FLAGS ((cl_mem_flags)(CL_MEM_USE_HOST_PTR | CL_MEM_ALLOC_HOST_PTR | CL_MEM_COPY_HOST_PTR))
 
 static void destroy(struct vb_object *object) {
@@ -24,10 +24,8 @@ static void destroy(struct vb_object *object) {
     free(map->staging);
     free(map);
   }
-  if (mem->parent != NULL)
-    vb_unref(&mem->parent->object);
-  else
-    vb_device_free(mem->context->device, mem->address);
+  if (mem->parent != NULL) vb_unref(&mem->parent->object);
+  else vb_device_free(mem->context->device, mem->address);
   vb_unref(&mem->context->object);
   pthread_mutex_destroy(&mem->lock);
   free(mem);

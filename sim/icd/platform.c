@@ -141,8 +141,7 @@ cl_int CL_API_CALL vb_clGetDeviceIDs(cl_platform_id id, cl_device_type type, cl_
   cl_uint total = vb_devices(&all);
   if ((type & CL_DEVICE_TYPE_ACCELERATOR) != 0) // ALL has this bit, too
     n = total;
-  else if ((type & CL_DEVICE_TYPE_DEFAULT) != 0)
-    n = total > 0 ? 1 : 0;
+  else if ((type & CL_DEVICE_TYPE_DEFAULT) != 0) n = total > 0 ? 1 : 0;
   if (count != NULL) *count = n;
   if (n == 0) return CL_DEVICE_NOT_FOUND;
   for (cl_uint i = 0; list != NULL && i < n && i < num_entries; i++) list[i] = &all[i];

@@ -80,34 +80,28 @@ static void destroy(struct vb_object *object) {
 
 // The application's last handle is gone. The worker finishes what is queued and ends. When there is
 // nothing left to do we wait for that, so that everything the queue held is freed on return;
-// otherwise (or on the worker itself, in a callback) it must be left to end on its own.
+// otherwise it must be left to end on its own. Inside one of the worker's callbacks the queue does not
+// count as idle, so the worker never waits for itself.
 static void closed(struct vb_object *object) {
   cl_command_queue queue = (cl_command_queue)object;
   pthread_t worker = queue->worker;
   pthread_mutex_lock(&queue->lock);
   bool idle = queue->head == NULL && (queue->current == NULL || vb_event_settled(queue->current));
-  bool self = pthread_equal(pthread_self(), worker) != 0;
   queue->closing = true;
   pthread_cond_broadcast(&queue->changed);
   pthread_mutex_unlock(&queue->lock);
-  if (idle && !self)
-    pthread_join(worker, NULL);
-  else
-    pthread_detach(worker);
+  if (idle) pthread_join(worker, NULL);
+  else pthread_detach(worker);
 }
 
 static cl_command_queue create(cl_context context, cl_device_id device, cl_command_queue_properties properties,
                                cl_int *errcode_ret) {
   const cl_command_queue_properties known = CL_QUEUE_PROFILING_ENABLE | CL_QUEUE_OUT_OF_ORDER_EXEC_MODE_ENABLE;
   cl_int error = CL_SUCCESS;
-  if (!vb_valid(context, VB_CONTEXT))
-    error = CL_INVALID_CONTEXT;
-  else if (!vb_is_device(device) || device != context->device)
-    error = CL_INVALID_DEVICE;
-  else if ((properties & ~known) != 0)
-    error = CL_INVALID_VALUE;
-  else if ((properties & CL_QUEUE_OUT_OF_ORDER_EXEC_MODE_ENABLE) != 0)
-    error = CL_INVALID_QUEUE_PROPERTIES;
+  if (!vb_valid(context, VB_CONTEXT)) error = CL_INVALID_CONTEXT;
+  else if (!vb_is_device(device) || device != context->device) error = CL_INVALID_DEVICE;
+  else if ((properties & ~known) != 0) error = CL_INVALID_VALUE;
+  else if ((properties & CL_QUEUE_OUT_OF_ORDER_EXEC_MODE_ENABLE) != 0) error = CL_INVALID_QUEUE_PROPERTIES;
   cl_command_queue queue = error == CL_SUCCESS ? calloc(1, sizeof *queue) : NULL;
   if (error == CL_SUCCESS && queue == NULL) error = CL_OUT_OF_HOST_MEMORY;
   vb_set_error(errcode_ret, error);

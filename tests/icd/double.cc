@@ -35,7 +35,7 @@ const vb_sim_arg sum_args[] = {
 };
 const vb_sim_kernel kernels[] = {{"scale", scale_args, 6}, {"sum", sum_args, 3}};
 
-constexpr uint64_t kBase = 0x80000000u; // not 0: addresses must be the unit's, not offsets
+constexpr uint64_t kBase = 0x880000000u; // addresses must be the unit's, not offsets, and need both words
 
 const vb_sim_config configs[] = {
     {"base",

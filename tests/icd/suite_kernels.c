@@ -54,14 +54,25 @@ static void argument_errors(void) {
   OK(run_once(&f, f.scale, NULL));
   OK(clFinish(f.queue));
 
-  // A buffer that is gone is noticed, even when a new one has its address.
-  set_scale(f.scale, in, out, 0, 1, 1, 0);
+  // A buffer that is gone is noticed, even when a new one gets its handle from malloc.
+  cl_mem old[32], later[64];
+  cl_kernel kernels[32];
+  cl_int err = 0;
+  for (int i = 0; i < 32; i++) {
+    old[i] = buffer(&f, 0, 64);
+    kernels[i] = clCreateKernel(f.program, "scale", &err);
+    OK(err);
+    set_scale(kernels[i], in, old[i], 0, 1, 1, 0);
+  }
+  for (int i = 0; i < 32; i++) OK(clReleaseMemObject(old[i]));
+  for (int i = 0; i < 64; i++) later[i] = buffer(&f, 0, 64);
+  for (int i = 0; i < 32; i++) {
+    EXPECT_CL(CL_INVALID_KERNEL_ARGS, run_once(&f, kernels[i], NULL));
+    OK(clReleaseKernel(kernels[i]));
+  }
+  for (int i = 0; i < 64; i++) OK(clReleaseMemObject(later[i]));
   OK(clReleaseMemObject(out));
-  EXPECT_CL(CL_INVALID_KERNEL_ARGS, run_once(&f, f.scale, NULL));
-  cl_mem later = buffer(&f, CL_MEM_WRITE_ONLY, 64);
-  EXPECT_CL(CL_INVALID_KERNEL_ARGS, run_once(&f, f.scale, NULL));
   OK(clReleaseMemObject(in));
-  OK(clReleaseMemObject(later));
   fixture_close(&f);
 }
 

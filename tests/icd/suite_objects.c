@@ -119,6 +119,45 @@ static void children_outlive_released_parents(void) {
   OK(clReleaseEvent(read));
 }
 
+// A handle that a query gives can be retained, even after the application's own were released.
+static void retains_what_a_child_holds(void) {
+  struct fixture f = fixture_open(base);
+  cl_context c = NULL;
+  cl_uint n = 9;
+  OK(clReleaseContext(f.context));
+  OK(clGetCommandQueueInfo(f.queue, CL_QUEUE_CONTEXT, sizeof c, &c, NULL));
+  OK(clGetContextInfo(c, CL_CONTEXT_REFERENCE_COUNT, sizeof n, &n, NULL));
+  CU_ASSERT_EQUAL(n, 0);
+  OK(clRetainContext(c));
+  OK(clReleaseKernel(f.scale));
+  OK(clReleaseKernel(f.sum));
+  OK(clReleaseProgram(f.program));
+  OK(clReleaseCommandQueue(f.queue));
+  cl_mem mem = buffer(&f, 0, 64); // the last thing alive is the context
+  OK(clReleaseMemObject(mem));
+  OK(clReleaseContext(c));
+}
+
+// Releasing does not wait for work that cannot go on yet.
+static void queue_released_while_blocked(void) {
+  struct fixture f = fixture_open(base);
+  cl_int err = 0;
+  cl_command_queue q = clCreateCommandQueue(f.context, base, 0, &err);
+  OK(err);
+  cl_event gate = clCreateUserEvent(f.context, &err), marker = NULL;
+  OK(err);
+  OK(clEnqueueMarkerWithWaitList(q, 1, &gate, &marker));
+  OK(clReleaseCommandQueue(q));
+  CU_ASSERT(status_of(marker) > CL_COMPLETE);
+  EXPECT_CL(CL_INVALID_COMMAND_QUEUE, clRetainCommandQueue(q));
+  EXPECT_CL(CL_INVALID_COMMAND_QUEUE, clEnqueueBarrier(q));
+  OK(clSetUserEventStatus(gate, CL_COMPLETE));
+  OK(clWaitForEvents(1, &marker));
+  OK(clReleaseEvent(marker));
+  OK(clReleaseEvent(gate));
+  fixture_close(&f);
+}
+
 static void CL_CALLBACK release_queue(cl_event event, cl_int status, void *user) {
   (void)event;
   (void)status;
@@ -218,6 +257,8 @@ const struct vb_test object_tests[] = {
     {"environment arrives", environment_arrives},
     {"counts references", counts_references},
     {"children outlive released parents", children_outlive_released_parents},
+    {"retains what a child holds", retains_what_a_child_holds},
+    {"queue released while blocked", queue_released_while_blocked},
     {"queue released in its callback", queue_released_in_its_callback},
     {"queue errors", queue_errors},
     {"threads share a context", threads_share_a_context},
