@@ -32,14 +32,14 @@ extern "C" {
 #define VB_SIM_BACKEND_VERSION 1u
 
 // Register map of a unit (the one of Vitis / HLS RTL kernels).
-#define VB_SIM_REG_CTRL   0x00u  // bit 0 ap_start, 1 ap_done, 2 ap_idle, 3 ap_ready
-#define VB_SIM_REG_GIE    0x04u  // global interrupt enable
-#define VB_SIM_REG_IER    0x08u  // interrupt enable
-#define VB_SIM_REG_ISR    0x0cu  // interrupt status
-#define VB_SIM_REG_ARGS   0x10u  // first argument
-#define VB_SIM_REG_STRIDE 0x08u  // every argument has one 8-byte slot: low word, then high word
-#define VB_SIM_REG_BYTES  0x400u // size of the argument image, control registers included
-#define VB_SIM_REG_WORDS  (VB_SIM_REG_BYTES / 4u)
+#define VB_SIM_REG_CTRL 0x00u   // bit 0 ap_start, 1 ap_done, 2 ap_idle, 3 ap_ready
+#define VB_SIM_REG_GIE 0x04u    // global interrupt enable
+#define VB_SIM_REG_IER 0x08u    // interrupt enable
+#define VB_SIM_REG_ISR 0x0cu    // interrupt status
+#define VB_SIM_REG_ARGS 0x10u   // first argument
+#define VB_SIM_REG_STRIDE 0x08u // every argument has one 8-byte slot: low word, then high word
+#define VB_SIM_REG_BYTES 0x400u // size of the argument image, control registers included
+#define VB_SIM_REG_WORDS (VB_SIM_REG_BYTES / 4u)
 
 #define VB_SIM_STALL_CLASSES 8u // sums with `busy` to `cycles`; unused classes stay 0
 

@@ -31,10 +31,10 @@
 #include "backend.h"
 #include "cl_verbatim.h"
 
-#define VB_ALIGN               4096u // of every buffer: no burst of one buffer shares an AXI 4 KiB page
-#define VB_SUB_ALIGN           128u  // of a sub-buffer's origin
-#define VB_MAX_PATTERN         128u  // bytes of a fill pattern
-#define VB_DEFAULT_WATCHDOG    1000000000u
+#define VB_ALIGN 4096u      // of every buffer: no burst of one buffer shares an AXI 4 KiB page
+#define VB_SUB_ALIGN 128u   // of a sub-buffer's origin
+#define VB_MAX_PATTERN 128u // bytes of a fill pattern
+#define VB_DEFAULT_WATCHDOG 1000000000u
 #define VB_DEFAULT_HEARTBEAT_S 30u
 
 extern const cl_icd_dispatch vb_dispatch;
