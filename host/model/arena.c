@@ -22,10 +22,8 @@ void vb_arena_free(struct vb_arena *a) {
   if (!a) return;
   for (struct node *n = a->nodes, *next; n; n = next) {
     next = n->next;
-    if (n->mapped)
-      munmap(n->base, n->mapped);
-    else
-      free(n->base);
+    if (n->mapped) munmap(n->base, n->mapped);
+    else free(n->base);
     free(n);
   }
   free(a);

@@ -110,10 +110,8 @@ static vb_result check_names(struct checker *c) {
   for (uint32_t i = 0; i < m->tensor_count && c->result == VB_OK; i++) {
     const struct vb_tensor *t = &m->tensors[i];
     if (c->used[i] || ignorable(t->name)) continue;
-    if (k->tied && !strcmp(t->name, "lm_head.weight"))
-      c->result = check_tied_head(m, t);
-    else
-      c->result = vb_fail(VB_BAD_INPUT, "tensor '%s' is unexpected: the config does not imply it", t->name);
+    if (k->tied && !strcmp(t->name, "lm_head.weight")) c->result = check_tied_head(m, t);
+    else c->result = vb_fail(VB_BAD_INPUT, "tensor '%s' is unexpected: the config does not imply it", t->name);
   }
   return c->result;
 }

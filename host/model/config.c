@@ -70,30 +70,24 @@ static uint32_t get_u32(struct reader *r, const char *key, uint32_t min, uint32_
 static bool get_bool(struct reader *r, const char *key, int absent) { // absent < 0: required
   const json_t *v = find(r, key);
   if (!v && absent >= 0) return absent > 0;
-  if (!v)
-    bad(r, "key '%s%s' is missing", r->where, key);
-  else if (!json_is_boolean(v))
-    bad(r, "key '%s%s' must be true or false", r->where, key);
+  if (!v) bad(r, "key '%s%s' is missing", r->where, key);
+  else if (!json_is_boolean(v)) bad(r, "key '%s%s' must be true or false", r->where, key);
   return json_is_true(v);
 }
 
 static double get_real(struct reader *r, const char *key, double absent) { // absent < 0: required
   const json_t *v = find(r, key);
   if (!v && absent >= 0) return absent;
-  if (!v)
-    bad(r, "key '%s%s' is missing", r->where, key);
-  else if (!json_is_number(v))
-    bad(r, "key '%s%s' must be a number", r->where, key);
+  if (!v) bad(r, "key '%s%s' is missing", r->where, key);
+  else if (!json_is_number(v)) bad(r, "key '%s%s' must be a number", r->where, key);
   return json_number_value(v);
 }
 
 static const char *get_text(struct reader *r, const char *key, const char *absent) { // absent NULL: required
   const json_t *v = find(r, key);
   if (!v && absent) return absent;
-  if (!v)
-    bad(r, "key '%s%s' is missing", r->where, key);
-  else if (!json_is_string(v))
-    bad(r, "key '%s%s' must be a string", r->where, key);
+  if (!v) bad(r, "key '%s%s' is missing", r->where, key);
+  else if (!json_is_string(v)) bad(r, "key '%s%s' must be a string", r->where, key);
   return v && json_is_string(v) ? json_string_value(v) : "";
 }
 
@@ -144,8 +138,7 @@ static void get_theta(struct reader *r, const char *key, uint64_t *theta) {
   double v = get_real(r, key, 10000.0);
   if (!(v >= 1 && v < 0x1p53) || v != (double)(uint64_t)v)
     bad(r, "key '%s%s' is %.17g, must be an integer between 1 and 2^53", r->where, key, v);
-  else
-    *theta = (uint64_t)v;
+  else *theta = (uint64_t)v;
 }
 
 static void check_partial(struct reader *r) {
@@ -158,14 +151,10 @@ static void parse_rope_object(struct reader *r, struct vb_rope_config *rope) {
   const char *type = get_text(r, "rope_type", get_text(r, "type", "default"));
   if (find(r, "rope_type") && find(r, "type") && strcmp(type, get_text(r, "type", "")))
     bad(r, "keys '%srope_type' and '%stype' disagree", r->where, r->where);
-  if (!strcmp(type, "default"))
-    rope->scaling = VB_ROPE_DEFAULT;
-  else if (!strcmp(type, "linear"))
-    rope->scaling = VB_ROPE_LINEAR;
-  else if (!strcmp(type, "llama3"))
-    rope->scaling = VB_ROPE_LLAMA3;
-  else
-    bad(r, "key '%srope_type' is '%.40s', supported are default, linear and llama3", r->where, type);
+  if (!strcmp(type, "default")) rope->scaling = VB_ROPE_DEFAULT;
+  else if (!strcmp(type, "linear")) rope->scaling = VB_ROPE_LINEAR;
+  else if (!strcmp(type, "llama3")) rope->scaling = VB_ROPE_LLAMA3;
+  else bad(r, "key '%srope_type' is '%.40s', supported are default, linear and llama3", r->where, type);
 
   const char *key;
   json_t *value;
@@ -231,8 +220,7 @@ static void parse_moe(struct reader *r, struct vb_config *c) {
     json_int_t l = json_integer_value(v);
     if (!json_is_integer(v) || l < 0 || l >= (json_int_t)c->layers)
       bad(r, "key 'mlp_only_layers': entry %zu is not a layer number below %u", i, c->layers);
-    else
-      c->is_moe[l] = 0;
+    else c->is_moe[l] = 0;
   }
 }
 
@@ -300,10 +288,8 @@ vb_result vb_parse_config(struct vb_model *m) {
   json_t *root = json_loads(m->config_text, JSON_REJECT_DUPLICATES, &e);
   if (!root) return vb_fail(VB_BAD_INPUT, FILE_NAME "line %d: %s", e.line, e.text);
   struct reader r = {root, "", VB_OK};
-  if (!json_is_object(root))
-    bad(&r, "must hold one object");
-  else
-    parse_all(m, &r);
+  if (!json_is_object(root)) bad(&r, "must hold one object");
+  else parse_all(m, &r);
   json_decref(root);
   return r.result;
 }

@@ -89,7 +89,10 @@ static bool put_model(hid_t file, const struct vb_model *m) {
   const char *slash = strrchr(m->path, '/');
   bool ok = put_text_attr(file, "created_by", "verbatim " VB_VERSION) &&
             put_text_attr(file, "tables_sha256", vb_tables_sha256) &&
-            put_text_attr(file, "source", slash && slash[1] ? slash + 1 : m->path) &&
+            put_text_attr(file, "source",
+                          m->source           ? m->source
+                          : slash && slash[1] ? slash + 1
+                                              : m->path) &&
             put_text(file, "config.json", m->config_text) &&
             (!m->tokenizer_text || put_text(file, "tokenizer.json", m->tokenizer_text));
   hid_t group = H5Gcreate2(file, "tensors", H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT);
@@ -287,11 +290,22 @@ static vb_result get_tensors(struct vb_model *m, hid_t group) {
   return VB_OK;
 }
 
+static vb_result get_provenance(struct vb_model *m, hid_t file) {
+  char source[VB_MAX_NAME * 2], creator[VB_MAX_NAME];
+  if (!get_text_attr(file, "source", source, sizeof source) ||
+      !get_text_attr(file, "created_by", creator, sizeof creator))
+    return vb_fail(VB_BAD_INPUT, "attributes source and created_by are missing");
+  m->source = vb_arena_text(m->arena, source);
+  m->created_by = vb_arena_text(m->arena, creator);
+  return m->source && m->created_by ? VB_OK : vb_no_memory("provenance");
+}
+
 static vb_result read_file(struct vb_model *m) {
   hid_t file = H5Fopen(m->path, H5F_ACC_RDONLY, H5P_DEFAULT);
   if (file < 0) return vb_fail(VB_BAD_INPUT, "HDF5 cannot open the container");
   vb_result r = get_text(m, file, "config.json", false, &m->config_text);
   if (r == VB_OK) r = get_text(m, file, "tokenizer.json", true, &m->tokenizer_text);
+  if (r == VB_OK) r = get_provenance(m, file);
   hid_t group = r == VB_OK ? H5Gopen2(file, "tensors", H5P_DEFAULT) : -1;
   if (r == VB_OK) r = group < 0 ? vb_fail(VB_BAD_INPUT, "group 'tensors' is missing") : get_tensors(m, group);
   if (group >= 0) H5Gclose(group);

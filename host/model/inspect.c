@@ -60,6 +60,7 @@ static void print_import(const struct vb_model *m, FILE *f) {
 
 void vb_model_inspect(const struct vb_model *m, FILE *f) {
   fprintf(f, "model          %s\n", m->path);
+  if (m->source) fprintf(f, "made from      %s by %s\n", m->source, m->created_by);
   print_config(&m->config, f);
   print_counts(m, f);
   fprintf(f, "tokenizer      %s\n", m->tokenizer_text ? "tokenizer.json" : "none");

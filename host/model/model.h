@@ -77,6 +77,8 @@ struct vb_model {
   struct vb_config config;
   char *config_text;         ///< config.json, verbatim
   char *tokenizer_text;      ///< tokenizer.json or NULL
+  char *source;              ///< name of the checkpoint that a container was made from; otherwise NULL
+  char *created_by;          ///< program and version that wrote the container; otherwise NULL
   struct vb_tensor *tensors; ///< sorted by name
   uint32_t tensor_count;
   // contract constants, always there

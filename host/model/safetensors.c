@@ -38,14 +38,10 @@ static vb_result parse_entry(const char *name, const json_t *v, uint64_t data_by
   if (!dtype || !json_is_array(shape) || json_array_size(offsets) != 2 || json_object_size(v) != 3)
     return vb_fail(VB_BAD_INPUT, "tensor '%s' must have exactly dtype, shape and data_offsets [begin, end]", name);
   struct vb_tensor *t = &e->tensor;
-  if (!strcmp(dtype, "BF16"))
-    t->dtype = VB_BF16;
-  else if (!strcmp(dtype, "F16"))
-    t->dtype = VB_F16;
-  else if (!strcmp(dtype, "F32"))
-    t->dtype = VB_F32;
-  else
-    return vb_fail(VB_BAD_INPUT, "tensor '%s' has dtype %.20s, supported are BF16, F16 and F32", name, dtype);
+  if (!strcmp(dtype, "BF16")) t->dtype = VB_BF16;
+  else if (!strcmp(dtype, "F16")) t->dtype = VB_F16;
+  else if (!strcmp(dtype, "F32")) t->dtype = VB_F32;
+  else return vb_fail(VB_BAD_INPUT, "tensor '%s' has dtype %.20s, supported are BF16, F16 and F32", name, dtype);
   if (!json_array_size(shape) || json_array_size(shape) > 4)
     return vb_fail(VB_BAD_INPUT, "tensor '%s' has %zu dimensions, must be 1 to 4", name, json_array_size(shape));
   t->rank = (uint32_t)json_array_size(shape);
@@ -180,10 +176,8 @@ static vb_result load_index(struct vb_model *m, const char *text) {
   const json_t *map = json_object_get(root, "weight_map");
   json_t *done = json_object();
   vb_result r = VB_OK;
-  if (!json_object_size(map))
-    r = vb_fail(VB_BAD_INPUT, "no object 'weight_map' that names the shards");
-  else
-    r = done ? load_mapped(m, map, done) : vb_no_memory("shard list");
+  if (!json_object_size(map)) r = vb_fail(VB_BAD_INPUT, "no object 'weight_map' that names the shards");
+  else r = done ? load_mapped(m, map, done) : vb_no_memory("shard list");
   json_decref(done);
   json_decref(root);
   return r;

@@ -69,10 +69,8 @@ static vb_result add_token(struct vb_tokenizer *t, const char *what, const char 
   if (!bytes) return vb_fail(VB_DEVICE, "out of memory for the tokenizer");
   struct token *k = &t->token[i];
   uint32_t n = (uint32_t)strlen(name);
-  if (byte_of)
-    n = spell(byte_of, name, bytes);
-  else
-    memcpy(bytes, name, n);
+  if (byte_of) n = spell(byte_of, name, bytes);
+  else memcpy(bytes, name, n);
   if (k->bytes && byte_of)
     return vb_fail(VB_BAD_INPUT, "%s '%.60s' has the id %lld of another token", what, name, (long long)i);
   // A raw control character or space is no letter of the alphabet and spells itself: never a byte's token.
@@ -242,10 +240,8 @@ vb_result vb_tokenizer_open(const char *text, uint32_t vocab, struct vb_tokenize
   t->arena = arena;
   t->vocab = vocab;
   vb_result r = open_text(t, text);
-  if (r == VB_OK)
-    *out = t;
-  else
-    vb_tokenizer_close(t);
+  if (r == VB_OK) *out = t;
+  else vb_tokenizer_close(t);
   return r;
 }
 
@@ -300,10 +296,8 @@ vb_result vb_tokenizer_encode(const struct vb_tokenizer *t, const char *text, si
   int32_t *list = malloc((n + 1) * sizeof *list);
   if (!list) return vb_fail(VB_DEVICE, "out of memory for the tokenizer");
   vb_result r = encode(t, text, n, list, count);
-  if (r == VB_OK)
-    *ids = list;
-  else
-    free(list);
+  if (r == VB_OK) *ids = list;
+  else free(list);
   return r;
 }
 

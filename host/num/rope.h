@@ -12,7 +12,7 @@ enum vb_rope_scaling { VB_ROPE_DEFAULT, VB_ROPE_LINEAR, VB_ROPE_LLAMA3, VB_ROPE_
 
 /// Limits under which vb_rope_freqs cannot overflow; vb_rope_valid checks them.
 #define VB_ROPE_MAX_FACTOR 65536.0
-#define VB_ROPE_MAX_DIMS   65536u
+#define VB_ROPE_MAX_DIMS 65536u
 
 struct vb_rope_config {
   uint64_t theta; ///< integer base, at least 1

@@ -22,10 +22,8 @@ struct truth {
 
 static void *take(struct truth *s, size_t count, size_t size) {
   void *p = s->result == VB_OK ? calloc(count ? count : 1, size) : NULL;
-  if (p)
-    s->owned[s->owned_count++] = p;
-  else if (s->result == VB_OK)
-    s->result = vb_fail(VB_DEVICE, "out of memory for the algorithm truth");
+  if (p) s->owned[s->owned_count++] = p;
+  else if (s->result == VB_OK) s->result = vb_fail(VB_DEVICE, "out of memory for the algorithm truth");
   return p;
 }
 
@@ -287,10 +285,8 @@ static void forward(struct truth *s, const int32_t *tokens, double *logits) {
     attention(s, l, h, y);
     for (size_t i = 0; i < n; i++) x[i] += y[i];
     rms_norm(s, x, T, d, tensor(s, "model.layers.%u.post_attention_layernorm.weight", l), h);
-    if (layer_is_moe(c, l))
-      experts(s, l, h, y);
-    else
-      dense(s, l, h, y);
+    if (layer_is_moe(c, l)) experts(s, l, h, y);
+    else dense(s, l, h, y);
     for (size_t i = 0; i < n; i++) x[i] += y[i];
   }
   rms_norm(s, x, T, d, tensor(s, "model.norm.weight"), h);
@@ -315,9 +311,10 @@ double vb_truth_nll(const double *logits, const int32_t *tokens, uint32_t T, uin
   double total = 0;
   for (uint32_t t = 0; t + 1 < T; t++) {
     const double *z = logits + (size_t)t * vocab;
-    double top = -INFINITY, sum = 0;
-    for (uint32_t i = 0; i < vocab; i++) top = fmax(top, z[i]);
-    for (uint32_t i = 0; i < vocab; i++) sum += exp(z[i] - top);
+    double top = z[0];
+    for (uint32_t i = 1; i < vocab; i++) top = fmax(top, z[i]);
+    double sum = exp(z[0] - top);
+    for (uint32_t i = 1; i < vocab; i++) sum += exp(z[i] - top);
     total += log(sum) + top - z[tokens[t + 1]];
   }
   return total;

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "editor.h"
+#include "support/harness.h"
 #include <ftw.h>
+#include <glob.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -90,6 +92,34 @@ uint8_t *edit_tensor(struct edit *e, const char *name, size_t *n) {
   if (json_unpack(json_object_get(e->header, name), "{s:[I,I]}", "data_offsets", &begin, &end)) die(name);
   *n = (size_t)(end - begin);
   return e->data + begin;
+}
+
+const char *model_path[64];
+size_t model_count;
+
+int find_models(void) {
+  static glob_t g;
+  if (model_count) return 0;
+  if (glob("tests/fixtures/*/config.json", 0, NULL, &g)) return 1;
+  glob("models/tiny/*/config.json", GLOB_APPEND, NULL, &g);
+  for (; model_count < g.gl_pathc && model_count < sizeof model_path / sizeof *model_path; model_count++) {
+    *strrchr(g.gl_pathv[model_count], '/') = 0;
+    model_path[model_count] = g.gl_pathv[model_count];
+  }
+  return 0;
+}
+
+struct vb_model *open_model(const char *path, bool raw) {
+  struct vb_model *m;
+  vb_result r = vb_model_open(path, raw, &m);
+  VB_CHECK(r == VB_OK, "%s", r == VB_OK ? "" : vb_last_error());
+  return m;
+}
+
+const struct vb_tensor *layer_tensor(const struct vb_model *m, uint32_t l, const char *name) {
+  char full[200];
+  snprintf(full, sizeof full, "model.layers.%u.%s", l, name);
+  return vb_model_find(m, full);
 }
 
 static char dirs[4096][64];

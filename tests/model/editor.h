@@ -3,6 +3,7 @@
 /// A checkpoint in memory that tests change and write to a temporary folder.
 #ifndef VB_TESTS_MODEL_EDITOR_H
 #define VB_TESTS_MODEL_EDITOR_H
+#include "model/model.h"
 #include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -23,6 +24,15 @@ void edit_save(const struct edit *e, const char *dir);
 void edit_append(struct edit *e, const char *name, const char *dtype, const char *shape_json, size_t n);
 /// Bytes of a tensor in e->data.
 uint8_t *edit_tensor(struct edit *e, const char *name, size_t *n);
+
+/// Folders of all fixtures and trained checkpoints, filled by find_models (0: success).
+extern const char *model_path[64];
+extern size_t model_count;
+int find_models(void);
+/// vb_model_open whose failure is a failed check.
+struct vb_model *open_model(const char *path, bool raw);
+/// Tensor `name` of layer l.
+const struct vb_tensor *layer_tensor(const struct vb_model *m, uint32_t l, const char *name);
 
 /// A fresh folder below $TMPDIR; all of them are removed by temp_cleanup.
 const char *temp_dir(void);

@@ -13,8 +13,8 @@
 enum fault { NO_FAULT, NO_BIAS, UNSCALED_ROPE, ROPE_PAIRS, NO_CAUSAL_MASK, NO_QK_NORM, NO_RENORM, FAULTS };
 static enum fault planted;
 #define VB_TRUTH_FAULT(name) (planted == name)
-#define vb_truth_logits      faulty_logits
-#define vb_truth_nll         faulty_nll
+#define vb_truth_logits faulty_logits
+#define vb_truth_nll faulty_nll
 #include "../../host/truth/truth.c"
 #undef vb_truth_logits
 #undef vb_truth_nll
