@@ -174,8 +174,8 @@ static void extremes(void) {
   CU_ASSERT_EQUAL(i14, (int64_t)K_MAX * 8191 * 8191 * 256);
   CU_ASSERT(vb_msb((uint64_t)i8) + 2 <= 38); // bits with the sign
   CU_ASSERT(vb_msb((uint64_t)i14) + 2 <= 50);
-  printf("  bound P2 accumulator at K = %d: I8 %d bits, I14 %d bits (signed)\n", K_MAX, vb_msb((uint64_t)i8) + 2,
-         vb_msb((uint64_t)i14) + 2);
+  printf("  bound | P2 accumulator, I8, K = %d | signed bits | %d | 38 |\n", K_MAX, vb_msb((uint64_t)i8) + 2);
+  printf("  bound | P2 accumulator, I14, K = %d | signed bits | %d | 50 |\n", K_MAX, vb_msb((uint64_t)i14) + 2);
   // The largest value of all saturates instead of wrapping.
   CU_ASSERT_EQUAL(vb_p2_norm(i8, 184, 184), 0x5f7fffffu);
   CU_ASSERT_EQUAL(vb_p2_norm(-i8, 184, 184), 0xdf7fffffu);

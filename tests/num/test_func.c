@@ -11,10 +11,9 @@
 
 #define TWO_PI 6.283185307179586476925286766559005768L
 
-/// Assert and print one row of the table. The bound is a power of two, given as its exponent.
+/// Assert and print one row of docs/bounds.md. The bound is a power of two, given as its exponent.
 static void bound(const char *name, const char *kind, long double worst, double log2_bound) {
-  printf("  bound %-18s %-9s measured 2^%.2f  published 2^%.2f\n", name, kind,
-         worst > 0 ? (double)log2l(worst) : -INFINITY, log2_bound);
+  printf("  bound | %s | %s | 2^%.2f | 2^%.2f |\n", name, kind, (double)log2l(worst), log2_bound);
   VB_CHECK(worst <= exp2l(log2_bound), "%s: %s error 2^%.3f is above the published 2^%.2f", name, kind,
            (double)log2l(worst), log2_bound);
 }
@@ -39,7 +38,7 @@ static void exp2_24(void) {
   CU_ASSERT_EQUAL(rises, 0);
   VB_CHECK(vb_exp2_24(0) <= 0xffffff && previous >= 0x7fffff, "range is not 24 bits");
   vb_test_compared("exp2_24", 65536);
-  bound("EXP2_24", "relative", worst, -20.4);
+  bound("`EXP2_24`", "relative, whole domain", worst, -20.4);
 }
 
 // --- Q7: dense in the normal run, all 2^31 fractions in the campaign --------------------------------------------------
@@ -51,16 +50,19 @@ static long double f_rsqb(long double f) { return 0x1p31L / sqrtl(2 + 2 * f); }
 static long double f_sinq(long double f) { return 0x1p30L * sinl(TWO_PI / 4 * f); }
 
 static const struct table {
-  const char *name;
+  const char *name, *label;
   const int64_t (*tab)[3];
   long double (*exact)(long double);
   int unit;     ///< values are Q.unit
   double bound; ///< of the absolute error, log2
   int sense;    ///< +1 rises, -1 falls
 } q7_tables[] = {
-    {"q7_exp2", vb_exp2_tab, f_exp2, 31, -29.1, -1},    {"q7_log2", vb_log2_tab, f_log2, 31, -26.6, 1},
-    {"q7_recip", vb_recip_tab, f_recip, 31, -25.6, -1}, {"q7_rsqa", vb_rsqa_tab, f_rsqa, 31, -27.2, -1},
-    {"q7_rsqb", vb_rsqb_tab, f_rsqb, 31, -27.9, -1},    {"q7_sinq", vb_sinq_tab, f_sinq, 30, -26.2, 1},
+    {"q7_exp2", "`Q7(EXP2)`", vb_exp2_tab, f_exp2, 31, -29.1, -1},
+    {"q7_log2", "`Q7(LOG2)`", vb_log2_tab, f_log2, 31, -26.6, 1},
+    {"q7_recip", "`Q7(RECIP)`", vb_recip_tab, f_recip, 31, -25.6, -1},
+    {"q7_rsqa", "`Q7(RSQA)`", vb_rsqa_tab, f_rsqa, 31, -27.2, -1},
+    {"q7_rsqb", "`Q7(RSQB)`", vb_rsqb_tab, f_rsqb, 31, -27.9, -1},
+    {"q7_sinq", "`Q7(SINQ)`", vb_sinq_tab, f_sinq, 30, -26.2, 1},
 };
 
 static void q7(void) {
@@ -95,7 +97,7 @@ static void q7(void) {
     }
     vb_test_compared(t->name, count);
     VB_CHECK(!wide, "%s: %llu evaluations leave their widths", t->name, (unsigned long long)wide);
-    bound(t->name, "absolute", ldexpl(worst, -t->unit), t->bound);
+    bound(t->label, "absolute", ldexpl(worst, -t->unit), t->bound);
     printf("        %-18s largest step back %.0Lf units of 2^-%d\n", "", back, t->unit);
   }
 }
@@ -176,7 +178,7 @@ static void rsq(void) {
   CU_ASSERT_EQUAL(rises, 0);
   CU_ASSERT_EQUAL(vb_rsq(0), 0);
   CU_ASSERT_EQUAL(vb_rsq(VB_Z_ONE), VB_Z_ONE);
-  bound("RSQ", "relative", worst, -23.9);
+  bound("`RSQ`", "relative, whole domain", worst, -23.9);
 }
 
 static void log2i(void) {
@@ -191,7 +193,7 @@ static void log2i(void) {
   }
   for (int k = 0; k < 64; k++) CU_ASSERT_EQUAL(vb_log2i((uint64_t)1 << k), (int64_t)k << 31);
   vb_test_compared("log2i", n);
-  bound("LOG2I", "absolute", worst, -26.6);
+  bound("`LOG2I`", "absolute", worst, -26.6);
 }
 
 static void t31(void) {
@@ -212,7 +214,7 @@ static void t31(void) {
     if (err > worst) worst = err;
   }
   vb_test_compared("t31", n);
-  bound("T31", "absolute", worst, -31.0);
+  bound("`T31`", "absolute", worst, -31.0);
 }
 
 // --- rotary embedding ----------------------------------------------------------------------------------------------------
@@ -258,7 +260,7 @@ static void rotate(void) {
     if (err > worst) worst = err;
   }
   vb_test_compared("rotate", n);
-  bound("RoPE rotation", "of length", worst, -24.0);
+  bound("RoPE rotation", "of the vector's length", worst, -24.0);
 }
 
 int main(int argc, char **argv) {

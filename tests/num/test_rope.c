@@ -107,8 +107,7 @@ static void real_models(void) {
   for (size_t i = 0; i < sizeof models / sizeof *models; i++) {
     double e = worst_error(&models[i].c),
            limit = models[i].c.scaling == VB_ROPE_YARN && !models[i].c.truncate ? 14 : 2.5;
-    printf("  bound RoPE frequency, %-23s measured %5.2f  published %.1f units of 2^-64 turn\n", models[i].name, e,
-           limit);
+    printf("  bound | RoPE frequency, %s | units of 2^-64 turn | %.2f | %.1f |\n", models[i].name, e, limit);
     VB_CHECK(e <= limit, "%s: %.2f units of 2^-64 turn", models[i].name, e);
   }
 }
@@ -133,8 +132,7 @@ static void random_configs(void) {
              (unsigned long long)c.theta, c.high_freq, (unsigned long long)c.original_length);
     if (e / limit > worst) worst = e / limit;
   }
-  printf("  bound RoPE frequency, %-23s measured %5.2f  of the bound of docs/numerics.md\n", "random configurations",
-         worst);
+  printf("  largest error of random configurations: %.2f of their bound\n", worst);
 }
 
 static void limits_are_checked(void) {
