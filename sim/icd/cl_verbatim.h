@@ -19,10 +19,11 @@ extern "C" {
 #define CL_VERBATIM_TEXT_BYTES 256
 
 // Device queries for clGetDeviceInfo, only on this platform.
-#define CL_DEVICE_VERBATIM_CONFIGURATION_VB 0x5642 // char[]: the hardware configuration, one line
-#define CL_DEVICE_VERBATIM_TABLE_HASH_VB 0x5643    // cl_ulong: hash of the numeric tables
-#define CL_DEVICE_VERBATIM_CLOCK_PERIOD_VB 0x5644  // cl_uint: clock period in picoseconds
-#define CL_DEVICE_VERBATIM_STALL_NAMES_VB 0x5645   // char[]: names of the stall classes, ';' between
+#define CL_DEVICE_VERBATIM_CONFIGURATION_VB \
+  0x5642 // char[]: the hardware configuration in one line, overrides from the environment included
+#define CL_DEVICE_VERBATIM_TABLE_HASH_VB 0x5643   // cl_ulong: hash of the numeric tables
+#define CL_DEVICE_VERBATIM_CLOCK_PERIOD_VB 0x5644 // cl_uint: clock period in picoseconds
+#define CL_DEVICE_VERBATIM_STALL_NAMES_VB 0x5645  // char[]: names of the stall classes, ';' between
 
 typedef struct cl_verbatim_stats_VB {
   cl_ulong cycles;

@@ -57,6 +57,7 @@ int vb_device_open(cl_device_id device, char *err, size_t err_size) {
       result = handle != NULL ? 0 : -1;
     }
     if (result == 0) {
+      vb_settings_describe(&settings, device->variation, sizeof device->variation);
       // The strings belong to the environment, which may change from here on.
       settings.sim.dram_part = settings.sim.trace_file = settings.sim.extra = NULL;
       device->settings = settings;
@@ -83,6 +84,17 @@ void vb_device_close(cl_device_id device) {
     pthread_rwlock_unlock(&device->mem_lock);
     pthread_mutex_unlock(&device->run_lock);
   }
+  pthread_mutex_unlock(&device->open_lock);
+}
+
+// What results should record. Before the device is opened the environment says what it would be.
+void vb_device_configuration(cl_device_id device, char *text, size_t size) {
+  pthread_mutex_lock(&device->open_lock);
+  char now[sizeof device->variation] = "", err[64];
+  struct vb_settings settings;
+  if (device->open_count == 0 && vb_settings_read(&settings, err, sizeof err) == 0)
+    vb_settings_describe(&settings, now, sizeof now);
+  snprintf(text, size, "%s%s", device->config->configuration, device->open_count > 0 ? device->variation : now);
   pthread_mutex_unlock(&device->open_lock);
 }
 

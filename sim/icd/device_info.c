@@ -55,7 +55,6 @@ static bool identity_query(cl_device_id d, cl_device_info name, struct answer *a
   case CL_DEVICE_PARTITION_PROPERTIES:
   case CL_DEVICE_PARTITION_TYPE: *a = as_pointer(NULL); return true; // a list of its terminator
   case CL_DEVICE_PARTITION_AFFINITY_DOMAIN: *a = as_bits(0); return true;
-  case CL_DEVICE_VERBATIM_CONFIGURATION_VB: *a = as_text(d->config->configuration); return true;
   case CL_DEVICE_VERBATIM_TABLE_HASH_VB: *a = as_ulong(d->config->table_hash); return true;
   case CL_DEVICE_VERBATIM_CLOCK_PERIOD_VB: *a = as_uint(d->config->clock_period_ps); return true;
   default: return false;
@@ -146,8 +145,12 @@ static void join_stall_names(const struct vb_sim_config *config, char *text, siz
 cl_int CL_API_CALL vb_clGetDeviceInfo(cl_device_id device, cl_device_info name, size_t size, void *value,
                                       size_t *size_ret) {
   if (!vb_is_device(device)) return CL_INVALID_DEVICE;
+  char text[512];
+  if (name == CL_DEVICE_VERBATIM_CONFIGURATION_VB) {
+    vb_device_configuration(device, text, sizeof text);
+    return vb_info_string(size, value, size_ret, text);
+  }
   if (name == CL_DEVICE_VERBATIM_STALL_NAMES_VB) {
-    char text[512];
     join_stall_names(device->config, text, sizeof text);
     return vb_info_string(size, value, size_ret, text);
   }

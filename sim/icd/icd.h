@@ -101,6 +101,7 @@ struct _cl_device_id {
   pthread_mutex_t open_lock;
   uint32_t open_count; // contexts
   struct vb_settings settings;
+  char variation[160]; // how the settings differ from the configuration, see vb_settings_describe
 
   pthread_mutex_t run_lock;  // one job at a time
   bool lost;                 // the model could not be rebuilt
@@ -124,9 +125,13 @@ bool vb_is_device(cl_device_id device);
 void *vb_extension_address(const char *name);
 
 int vb_settings_read(struct vb_settings *settings, char *err, size_t err_size);
+// " dram-override=PART seed=N fault=WHAT", each only when it is set: whatever makes a run differ from one of the plain
+// configuration.
+void vb_settings_describe(const struct vb_settings *settings, char *text, size_t size);
 
 int vb_device_open(cl_device_id device, char *err, size_t err_size);
 void vb_device_close(cl_device_id device);
+void vb_device_configuration(cl_device_id device, char *text, size_t size);
 uint64_t vb_device_capacity(cl_device_id device); // bytes that buffers can have together
 int vb_device_alloc(cl_device_id device, uint64_t bytes, uint64_t *address);
 void vb_device_free(cl_device_id device, uint64_t address);

@@ -5,6 +5,7 @@
 #include "icd.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -67,4 +68,12 @@ int vb_settings_read(struct vb_settings *settings, char *err, size_t err_size) {
   if (env_u64("VERBATIM_SIM_WATCHDOG", &settings->watchdog_cycles, NULL, err, err_size) != 0) return -1;
   if (env_u64("VERBATIM_SIM_HEARTBEAT", &settings->heartbeat_s, NULL, err, err_size) != 0) return -1;
   return env_window(sim, err, err_size);
+}
+
+void vb_settings_describe(const struct vb_settings *settings, char *text, size_t size) {
+  const char *dram = settings->sim.dram_part, *fault = env_text("VERBATIM_SIM_FAULT"); // the simulator reads that one
+  char seed[32] = "";
+  if (settings->sim.seed_set) snprintf(seed, sizeof seed, " seed=%" PRIu64, settings->sim.seed);
+  snprintf(text, size, "%s%s%s%s%s", dram != NULL ? " dram-override=" : "", dram != NULL ? dram : "", seed,
+           fault != NULL ? " fault=" : "", fault != NULL ? fault : "");
 }

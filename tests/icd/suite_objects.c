@@ -57,17 +57,26 @@ static void environment_errors(void) {
 // Every variable arrives at the simulator: the double says what it got.
 static void environment_arrives(void) {
   static const char *const set[][2] = {
-      {"VERBATIM_SIM_SEED", "0x10"},    {"VERBATIM_SIM_DRAM", "ddr-test"},    {"VERBATIM_SIM_TRACE", "a.fst"},
-      {"VERBATIM_SIM_OPTIONS", "echo"}, {"VERBATIM_SIM_TRACE_WINDOW", "5:9"},
+      {"VERBATIM_SIM_SEED", "0x10"},    {"VERBATIM_SIM_DRAM", "ddr-test"},      {"VERBATIM_SIM_TRACE", "a.fst"},
+      {"VERBATIM_SIM_OPTIONS", "echo"}, {"VERBATIM_SIM_FAULT", "axi:slverr@1"}, {"VERBATIM_SIM_TRACE_WINDOW", "5:9"},
   };
   for (size_t i = 0; i < sizeof set / sizeof *set; i++) setenv(set[i][0], set[i][1], 1);
   cl_int err = 0;
   CU_ASSERT_PTR_NULL(open_context(base, &err));
   CU_ASSERT_STRING_EQUAL(last_report, "verbatim-sim base: dram=ddr-test seed=1:16 trace=a.fst window=5:9");
   unsetenv("VERBATIM_SIM_OPTIONS");
-  struct fixture f = fixture_open(base); // and all of it is legal
-  fixture_close(&f);
+  // Without the echo all of it is legal, and what changes cycle counts shows in the configuration.
+  const char *const varied = "double lanes=8 dram-override=ddr-test seed=16 fault=axi:slverr@1";
+  char text[256];
+  OK(clGetDeviceInfo(base, CL_DEVICE_VERBATIM_CONFIGURATION_VB, sizeof text, text, NULL));
+  CU_ASSERT_STRING_EQUAL(text, varied);
+  struct fixture f = fixture_open(base);
   for (size_t i = 0; i < sizeof set / sizeof *set; i++) unsetenv(set[i][0]);
+  OK(clGetDeviceInfo(base, CL_DEVICE_VERBATIM_CONFIGURATION_VB, sizeof text, text, NULL));
+  CU_ASSERT_STRING_EQUAL(text, varied); // it was opened so
+  fixture_close(&f);
+  OK(clGetDeviceInfo(base, CL_DEVICE_VERBATIM_CONFIGURATION_VB, sizeof text, text, NULL));
+  CU_ASSERT_STRING_EQUAL(text, "double lanes=8");
 }
 
 static void counts_references(void) {

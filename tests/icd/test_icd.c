@@ -33,7 +33,8 @@ int main(int argc, char **argv) {
   }
   // The variables under test are set by the tests, or (in a child) by its parent.
   static const char *const own[] = {"VERBATIM_SIM_DRAM",     "VERBATIM_SIM_SEED",      "VERBATIM_SIM_TRACE",
-                                    "VERBATIM_SIM_WATCHDOG", "VERBATIM_SIM_HEARTBEAT", "VERBATIM_SIM_TRACE_WINDOW"};
+                                    "VERBATIM_SIM_WATCHDOG", "VERBATIM_SIM_HEARTBEAT", "VERBATIM_SIM_TRACE_WINDOW",
+                                    "VERBATIM_SIM_FAULT",    "VERBATIM_SIM_OPTIONS"};
   for (size_t i = 0; getenv("VB_ICD_CHILD") == NULL && i < sizeof own / sizeof *own; i++) unsetenv(own[i]);
   const char *child = getenv("VB_ICD_CHILD");
   if (child != NULL) return exit_child(child);
