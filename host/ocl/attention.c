@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "ocl/internal.h"
+
+enum { KEYS_PER_ITEM = 64, TILE = 4 }; // as in kernels_cl/attention.cl
+static const size_t score_bytes = (size_t)64 << 20; // of the scores that are kept at a time
+
+struct uint2 {
+  cl_uint x, y;
+};
+
+struct work {
+  const struct vb_attention_op *op;
+  struct vb_head_rows *group;
+  uint32_t groups;
+  size_t rows, tiles;
+  const struct uint2 *tile; // first row, rows
+  cl_uint begin, keys; // keys that any row sees
+  struct vb_mirror *kv;
+  cl_mem q, row_table, tile_table, scores, m, em, l, num;
+};
+
+/// Upload the tables: per row its key head and the end of its keys, per tile its rows.
+static bool put_tables(struct vb_ocl *d, struct work *w) {
+  const struct vb_attention_op *op = w->op;
+  struct uint2 *row = vb_ocl_stage(d, w->rows * sizeof *row), *tile = vb_ocl_stage(d, w->rows * sizeof *tile);
+  if (!row || !tile) return false;
+  w->tile = tile;
+  size_t r = 0;
+  for (uint32_t i = 0; i < w->groups; i++) {
+    size_t end = r + (size_t)w->group[i].heads * vb_count(op->t);
+    for (size_t first = r; first < end; first += TILE)
+      tile[w->tiles++] = (struct uint2){(cl_uint)first, (cl_uint)(end - first < TILE ? end - first : TILE)};
+    for (uint32_t t = op->t.begin; t < op->t.end; t++)
+      for (uint32_t h = 0; h < w->group[i].heads; h++) {
+        uint32_t visible = op->first_count + t;
+        row[r++] = (struct uint2){w->group[i].kv_head, op->key.end < visible ? op->key.end : visible};
+      }
+  }
+  w->row_table = vb_ocl_put_rows(d, S_ROWS, row, w->rows * sizeof *row, w->rows * sizeof *row, 1);
+  w->tile_table = vb_ocl_put_rows(d, S_TILES, tile, w->tiles * sizeof *tile, w->tiles * sizeof *tile, 1);
+  return d->status == VB_OK;
+}
+
+/// One batch of tiles whose scores fit the score buffer.
+static void batch(struct vb_ocl *d, const struct work *w, size_t tile0, size_t tiles, cl_uint row0, size_t rows) {
+  const struct vb_attention_op *op = w->op;
+  const struct vb_kv *kv = op->kv;
+  struct vb_arg range[] = {VB_U32(w->begin), VB_U32(w->keys), VB_U32(row0)};
+  VB_RUN(d, "vb_attn_scores", VB_GRID((w->keys + KEYS_PER_ITEM - 1) / KEYS_PER_ITEM, tiles), VB_MEM(w->q),
+         VB_MEM(w->kv->k), VB_MEM(w->row_table), VB_MEM(w->tile_table), VB_MEM(w->scores), VB_U32(kv->dk),
+         VB_U64(w->kv->k_head), range[0], range[1], range[2], VB_U32((cl_uint)tile0));
+  if (op->mode == VB_ATTN_FULL || op->mode == VB_ATTN_MAX)
+    VB_RUN(d, "vb_attn_max", VB_GRID(rows, 1), VB_MEM(w->scores), VB_MEM(w->row_table), VB_MEM(w->m), range[0],
+           range[1], range[2]);
+  if (op->mode == VB_ATTN_FULL || op->mode == VB_ATTN_EXP)
+    VB_RUN(d, "vb_attn_exp", VB_GRID(rows, 1), VB_MEM(w->scores), VB_MEM(w->kv->k), VB_MEM(w->row_table), VB_MEM(w->m),
+           VB_MEM(w->em), VB_U32(kv->dk), VB_U32(kv->dv), VB_U64(w->kv->k_head), range[0], range[1], range[2]);
+  if (op->mode == VB_ATTN_FULL || op->mode == VB_ATTN_SUM)
+    VB_RUN(d, "vb_attn_sum", VB_GRID(vb_blocks(kv->dv), rows), VB_MEM(w->scores), VB_MEM(w->kv->k), VB_MEM(w->kv->v),
+           VB_MEM(w->row_table), VB_MEM(w->m), VB_MEM(w->em), VB_MEM(w->l), VB_MEM(w->num), VB_U32(kv->dk),
+           VB_U32(kv->dv), VB_U64(w->kv->k_head), VB_U64(w->kv->v_head), range[0], range[1], range[2]);
+}
+
+static void batches(struct vb_ocl *d, struct work *w) {
+  size_t row_bytes = (w->keys ? w->keys : 1) * sizeof(cl_int), most = score_bytes / row_bytes / TILE;
+  if (most < 1) most = 1; // tiles
+  w->scores = vb_ocl_scratch(d, S_SCORES, (most < w->tiles ? most : w->tiles) * TILE * row_bytes);
+  for (size_t i = 0; i < w->tiles && d->status == VB_OK; i += most) {
+    size_t n = w->tiles - i < most ? w->tiles - i : most;
+    const struct uint2 *first = &w->tile[i], *last = &w->tile[i + n - 1];
+    batch(d, w, i, n, first->x, last->x + last->y - first->x);
+  }
+}
+
+static void source_attention(struct vb_ocl *d, const struct vb_attention_op *op) {
+  uint32_t dv = op->kv->dv, last = op->first_count + op->t.end - 1;
+  struct work w = {.op = op, .begin = op->key.begin, .rows = (size_t)vb_count(op->t) * vb_count(op->h)};
+  uint32_t end = op->key.end < last ? op->key.end : last;
+  w.keys = end > w.begin ? end - w.begin : 0;
+  w.groups = vb_ocl_head_rows(d, op, &w.group);
+  if (!put_tables(d, &w) || !(w.kv = vb_ocl_mirror(d, op->kv, end))) return;
+  size_t rec = vb_rec_bytes(op->kv->dk), em_row = VB_EM_ROW * sizeof(int16_t), n = w.rows;
+  const void *q = vb_ocl_gather_rows(d, op, op->q, rec, w.group, w.groups, n);
+  w.q = vb_ocl_put_rows(d, S_X, q, n * rec, n * rec, 1);
+  bool full = op->mode == VB_ATTN_FULL, sums = full || op->mode == VB_ATTN_SUM;
+  if (op->mode == VB_ATTN_EXP || op->mode == VB_ATTN_SUM)
+    w.m = vb_ocl_put_rows(d, S_M, vb_ocl_gather_rows(d, op, op->m, 4, w.group, w.groups, n), n * 4, n * 4, 1);
+  else w.m = vb_ocl_scratch(d, S_M, n * 4);
+  if (op->mode == VB_ATTN_SUM)
+    w.em = vb_ocl_put_rows(d, S_EM, vb_ocl_gather_rows(d, op, op->em, em_row, w.group, w.groups, n), n * em_row,
+                           n * em_row, 1);
+  else w.em = vb_ocl_scratch(d, S_EM, n * em_row);
+  w.l = vb_ocl_scratch(d, S_L, sums ? n * 8 : 8);
+  w.num = vb_ocl_scratch(d, S_NUM, sums ? n * dv * 8 : 8);
+  batches(d, &w);
+  if (full) {
+    cl_mem y = vb_ocl_scratch(d, S_Y, n * dv * sizeof(vb_z));
+    VB_RUN(d, "vb_attn_finish", VB_ELEMENTS(dv, n), VB_MEM(w.num), VB_MEM(w.l), VB_MEM(w.em), VB_MEM(y), VB_U32(dv));
+    vb_ocl_scatter_rows(d, op, op->y, dv * sizeof(vb_z), y, w.group, w.groups);
+  } else if (op->mode == VB_ATTN_MAX) {
+    vb_ocl_scatter_rows(d, op, op->m, 4, w.m, w.group, w.groups);
+  } else if (op->mode == VB_ATTN_EXP) {
+    vb_ocl_scatter_rows(d, op, op->em, em_row, w.em, w.group, w.groups);
+  } else {
+    vb_ocl_scatter_rows(d, op, op->l, 8, w.l, w.group, w.groups);
+    vb_ocl_scatter_rows(d, op, op->num, dv * sizeof(int64_t), w.num, w.group, w.groups);
+  }
+}
+
+void vb_ocl_do_attention(struct vb_ocl *d, const struct vb_attention_op *op) {
+  const struct vb_kv *kv = op->kv;
+  if (!vb_ocl_can_attention(d, op->heads, kv->heads, kv->dk, kv->dv))
+    vb_ocl_fault(d, VB_BAD_INPUT, "attention: %u heads over %u, key size %u, value size %u: not on this device",
+                 op->heads, kv->heads, kv->dk, kv->dv);
+  if (!vb_count(op->t) || !vb_count(op->h) || d->status != VB_OK) return;
+  if (d->info.compiler) source_attention(d, op);
+  else vb_ocl_unit_attention(d, op);
+}
+
+vb_result vb_ocl_attention(struct vb_ocl *d, const struct vb_attention_op *op) {
+  if (vb_ocl_begin(d)) vb_ocl_do_attention(d, op);
+  return vb_ocl_end(d);
+}

@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: Apache-2.0
+/// Operators whose tokens do not meet: embed, rmsnorm, rope, pack, swiglu, add.
+#include "ocl/internal.h"
+
+vb_result vb_ocl_embed(struct vb_ocl *d, const struct vb_embed_op *op) {
+  if (!vb_ocl_begin(d)) return vb_ocl_end(d);
+  size_t tokens = vb_count(op->t), row = op->dim * sizeof(vb_z);
+  for (uint32_t t = op->t.begin; t < op->t.end; t++)
+    if (op->tokens[t] < 0 || (uint32_t)op->tokens[t] >= op->vocab)
+      vb_ocl_fault(d, VB_BAD_INPUT, "embed: token %d of %u", op->tokens[t], op->vocab);
+  cl_mem table = vb_ocl_weight(d, op->table, row * op->vocab);
+  cl_mem ids = vb_ocl_put_rows(d, S_IDS, op->tokens + op->t.begin, tokens * 4, tokens * 4, 1);
+  cl_mem y = vb_ocl_scratch(d, S_Y, row * tokens);
+  VB_RUN(d, "vb_embed", VB_ELEMENTS(op->dim, tokens), VB_MEM(table), VB_MEM(ids), VB_MEM(y), VB_U32(op->dim));
+  vb_ocl_get_rows(d, y, 0, op->y + (size_t)op->t.begin * op->dim, row, row, tokens);
+  return vb_ocl_end(d);
+}
+
+vb_result vb_ocl_rmsnorm(struct vb_ocl *d, const struct vb_rmsnorm_op *op) {
+  if (!vb_ocl_begin(d)) return vb_ocl_end(d);
+  size_t tokens = vb_count(op->t), groups = vb_count(op->g), vectors = tokens * groups;
+  size_t row = groups * op->n * sizeof(vb_z), stride = (size_t)op->groups * op->n * sizeof(vb_z);
+  size_t first = ((size_t)op->t.begin * op->groups + op->g.begin) * op->n;
+  cl_mem w = vb_ocl_weight(d, op->w, op->n * sizeof(vb_z));
+  cl_mem x = vb_ocl_put_rows(d, S_X, op->x + first, row, stride, tokens);
+  cl_mem r = vb_ocl_scratch(d, S_TOP, vectors * sizeof(vb_z));
+  cl_mem y = vb_ocl_scratch(d, S_Y, row * tokens);
+  VB_RUN(d, "vb_rms_factor", VB_GRID(vectors, 1), VB_MEM(x), VB_MEM(r), VB_U32(op->n), VB_U32(op->eps_n),
+         VB_U32(op->sqrt_n));
+  VB_RUN(d, "vb_rms_apply", VB_ELEMENTS(op->n, vectors), VB_MEM(x), VB_MEM(r), VB_MEM(w), VB_MEM(y), VB_U32(op->n));
+  vb_ocl_get_rows(d, y, 0, op->y + first, row, stride, tokens);
+  return vb_ocl_end(d);
+}
+
+vb_result vb_ocl_rope(struct vb_ocl *d, const struct vb_rope_op *op) {
+  if (!vb_ocl_begin(d)) return vb_ocl_end(d);
+  size_t tokens = vb_count(op->t), heads = vb_count(op->h), half = op->rot / 2;
+  size_t row = heads * op->d * sizeof(vb_z), stride = (size_t)op->heads * op->d * sizeof(vb_z);
+  size_t first = ((size_t)op->t.begin * op->heads + op->h.begin) * op->d;
+  cl_mem x = vb_ocl_put_rows(d, S_X, op->x + first, row, stride, tokens);
+  cl_mem freq = half ? vb_ocl_weight(d, op->freq, half * sizeof *op->freq) : vb_ocl_scratch(d, S_TABLE2, 8);
+  cl_mem pos = vb_ocl_put_rows(d, S_IDS, op->pos + op->t.begin, tokens * 4, tokens * 4, 1);
+  cl_mem y = vb_ocl_scratch(d, S_Y, row * tokens);
+  VB_RUN(d, "vb_rope", VB_ELEMENTS(op->d - half, tokens * heads), VB_MEM(x), VB_MEM(freq), VB_MEM(pos), VB_MEM(y),
+         VB_U32((cl_uint)heads), VB_U32(op->d), VB_U32(op->rot), VB_U32(op->layout == VB_ROPE_PAIR));
+  vb_ocl_get_rows(d, y, 0, op->y + first, row, stride, tokens);
+  return vb_ocl_end(d);
+}
+
+vb_result vb_ocl_pack_q(struct vb_ocl *d, const struct vb_pack_q_op *op) {
+  if (!vb_ocl_begin(d)) return vb_ocl_end(d);
+  size_t tokens = vb_count(op->t), heads = vb_count(op->h), in = op->d * sizeof(vb_z), out = vb_rec_bytes(op->d);
+  size_t first = (size_t)op->t.begin * op->heads + op->h.begin;
+  cl_mem x = vb_ocl_put_rows(d, S_X, op->x + first * op->d, heads * in, op->heads * in, tokens);
+  cl_mem rec = vb_ocl_scratch(d, S_Y, tokens * heads * out);
+  VB_RUN(d, "vb_pack_q", VB_GRID(tokens * heads, 1), VB_MEM(x), VB_MEM(rec), VB_U32(op->d), VB_U32(op->scale));
+  vb_ocl_get_rows(d, rec, 0, op->rec + first * out, heads * out, op->heads * out, tokens);
+  return vb_ocl_end(d);
+}
+
+vb_result vb_ocl_pack_kv(struct vb_ocl *d, const struct vb_pack_kv_op *op) {
+  if (!vb_ocl_begin(d)) return vb_ocl_end(d);
+  size_t tokens = vb_count(op->t), heads = vb_count(op->h), all = op->heads;
+  size_t k_in = op->dk * sizeof(vb_z), v_in = op->dv * sizeof(vb_z);
+  size_t k_out = vb_rec_bytes(op->dk), v_out = vb_val_bytes(op->dv);
+  size_t first = (size_t)op->t.begin * op->heads + op->h.begin;
+  cl_mem k = vb_ocl_put_rows(d, S_X, op->k + first * op->dk, heads * k_in, all * k_in, tokens);
+  cl_mem v = vb_ocl_put_rows(d, S_X2, op->v + first * op->dv, heads * v_in, all * v_in, tokens);
+  cl_mem krec = vb_ocl_scratch(d, S_Y, tokens * heads * k_out), vrec = vb_ocl_scratch(d, S_Y2, tokens * heads * v_out);
+  VB_RUN(d, "vb_pack_kv", VB_GRID(tokens * heads, 1), VB_MEM(k), VB_MEM(v), VB_MEM(krec), VB_MEM(vrec), VB_U32(op->dk),
+         VB_U32(op->dv));
+  vb_ocl_get_rows(d, krec, 0, op->krec + first * k_out, heads * k_out, all * k_out, tokens);
+  vb_ocl_get_rows(d, vrec, 0, op->vrec + first * v_out, heads * v_out, all * v_out, tokens);
+  return vb_ocl_end(d);
+}
+
+/// y = f(a, b) over tokens t and columns n.
+static vb_result binary(struct vb_ocl *d, const char *kernel, const vb_z *a, const vb_z *b, vb_z *y, uint32_t cols,
+                        struct vb_range t, struct vb_range n) {
+  if (!vb_ocl_begin(d)) return vb_ocl_end(d);
+  size_t tokens = vb_count(t), row = vb_count(n) * sizeof(vb_z), stride = cols * sizeof(vb_z);
+  size_t first = (size_t)t.begin * cols + n.begin, count = tokens * vb_count(n);
+  cl_mem x = vb_ocl_put_rows(d, S_X, a + first, row, stride, tokens);
+  cl_mem x2 = vb_ocl_put_rows(d, S_X2, b + first, row, stride, tokens);
+  cl_mem out = vb_ocl_scratch(d, S_Y, count * sizeof(vb_z));
+  VB_RUN(d, kernel, VB_ELEMENTS(count, 1), VB_MEM(x), VB_MEM(x2), VB_MEM(out), VB_U64(count));
+  vb_ocl_get_rows(d, out, 0, y + first, row, stride, tokens);
+  return vb_ocl_end(d);
+}
+
+vb_result vb_ocl_swiglu(struct vb_ocl *d, const struct vb_swiglu_op *op) {
+  return binary(d, "vb_swiglu", op->g, op->u, op->y, op->cols, op->t, op->n);
+}
+vb_result vb_ocl_add(struct vb_ocl *d, const struct vb_add_op *op) {
+  return binary(d, "vb_add_z", op->a, op->b, op->y, op->cols, op->t, op->n);
+}

@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0
+/// Known-answer cases of the probe. The answers are committed, not computed by the reference in the same process, so
+/// that the probe needs nothing but the device; tests/ocl checks the constants against host/ref.
+#include "num/block.h"
+#include "num/rng.h"
+#include "ocl/internal.h"
+#include <stdlib.h>
+
+const uint64_t vb_known_attention_answer = 0x8938fbf1b1c3828fu;
+const uint64_t vb_known_router_answer = 0xe85971478b756b20u;
+
+/// A carrier value of either sign whose exponent varies over 2^+-spread.
+static vb_z value(uint64_t *rng, uint32_t spread) {
+  uint64_t r = vb_rng_next(rng);
+  uint32_t e = 127 - spread + (uint32_t)((r >> 32) % (2 * spread + 1));
+  return (uint32_t)(r & 0x80000000u) | e << 23 | (uint32_t)(r & 0x7fffff);
+}
+
+static uint64_t fold(uint64_t h, const void *data, size_t bytes) {
+  const unsigned char *p = data;
+  for (size_t i = 0; i < bytes; i++) h = (h ^ p[i]) * 0x100000001b3u;
+  return h;
+}
+
+enum { T = 5, HEADS = 4, KV = 2, DK = 64, DV = 32, KEYS = 11, REC = VB_REC_HEADER + DK };
+
+struct attention_case {
+  vb_z y[T * HEADS * DV];
+  int32_t m[T * HEADS];
+  int16_t em[T * HEADS * VB_EM_ROW];
+  uint64_t l[T * HEADS];
+  int64_t num[T * HEADS * DV];
+  uint8_t q[T * HEADS * REC], k[KV * KEYS * REC], v[KV * KEYS * DV];
+};
+
+vb_result vb_known_attention(vb_result (*run)(struct vb_ocl *d, const struct vb_attention_op *op), struct vb_ocl *d,
+                             bool plant, uint64_t *answer) {
+  struct attention_case *c = calloc(1, sizeof *c);
+  if (!c) return vb_fail(VB_DEVICE, "out of memory");
+  uint64_t rng = vb_rng_seed(1);
+  vb_z x[DK];
+  for (int i = 0; i < T * HEADS; i++) {
+    for (int j = 0; j < DK; j++) x[j] = value(&rng, 2);
+    vb_rec_fill(x, DK, c->q + i * REC);
+  }
+  for (int i = 0; i < KV * KEYS; i++) {
+    for (int j = 0; j < DK; j++) x[j] = value(&rng, 4);
+    vb_rec_fill(x, DK, c->k + i * REC);
+    for (int j = 0; j < DV; j++) x[j] = value(&rng, 6);
+    vb_val_fill(x, DV, c->v + i * DV, c->k + i * REC);
+  }
+  if (plant) c->q[VB_REC_HEADER] ^= 4;
+  // An id that no real cache has: ids count up from 1.
+  struct vb_kv kv = {.k = c->k, .v = c->v, .heads = KV, .dk = DK, .dv = DV, .capacity = KEYS, .length = KEYS,
+                     .id = UINT64_MAX};
+  struct vb_attention_op op = {.q = c->q, .kv = &kv, .heads = HEADS, .first_count = KEYS - T + 1, .t = {0, T},
+                               .h = {0, HEADS}, .key = {0, KEYS}, .y = c->y, .m = c->m, .em = c->em, .l = c->l,
+                               .num = c->num};
+  vb_result r = VB_OK;
+  for (int mode = VB_ATTN_FULL; mode <= VB_ATTN_SUM && r == VB_OK; mode++) {
+    op.mode = (enum vb_attn_mode)mode;
+    r = run(d, &op);
+  }
+  uint64_t h = fold(0xcbf29ce484222325u, c->y, sizeof c->y);
+  h = fold(fold(h, c->m, sizeof c->m), c->em, sizeof c->em);
+  *answer = fold(fold(h, c->l, sizeof c->l), c->num, sizeof c->num);
+  free(c);
+  return r;
+}
+
+vb_result vb_known_router(vb_result (*run)(struct vb_ocl *d, const struct vb_router_op *op), struct vb_ocl *d,
+                          bool plant, uint64_t *answer) {
+  enum { TOKENS = 9, EXPERTS = 24, K = 4 };
+  vb_z logits[TOKENS * EXPERTS], gates[TOKENS * K];
+  uint32_t ids[TOKENS * K], hist[EXPERTS], offsets[EXPERTS + 1], list[TOKENS * K];
+  uint64_t rng = vb_rng_seed(2), h = 0xcbf29ce484222325u;
+  for (int i = 0; i < TOKENS * EXPERTS; i++) logits[i] = i % 7 ? value(&rng, 3) : VB_Z_ONE; // ties among the ones
+  if (plant) logits[3] ^= 0x80000000u, logits[11] ^= 0x80000000u;
+  struct vb_router_op op = {.logits = logits, .experts = EXPERTS, .k = K, .score = VB_SCORE_SOFTMAX, .t = {0, TOKENS},
+                            .scale = 0x40200000u, .ids = ids, .gates = gates, .hist = hist, .offsets = offsets,
+                            .list = list};
+  vb_result r = VB_OK;
+  for (op.renorm = 0; op.renorm < 2 && r == VB_OK; op.renorm++) {
+    r = run(d, &op);
+    if (r != VB_OK) break;
+    h = fold(fold(h, ids, sizeof ids), gates, sizeof gates);
+    h = fold(fold(fold(h, hist, sizeof hist), offsets, sizeof offsets), list, sizeof list);
+  }
+  *answer = h;
+  return r;
+}

@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: Apache-2.0
+// Causal attention over cache records, in the phases that the contract needs: scores, their maximum m, the block
+// exponents EM, the sums, the quotient. Rows (query heads of tokens) come grouped by key head.
+
+// Row r: key head, first key that it does not see. Tile i: first row, number of rows (at most 4, one key head).
+// Scores are dense [rows][keys] from the first key of the range; what a row does not see is never read.
+#define VB_KEYS_PER_ITEM 64u
+
+// Items: (chunk of keys, tile of rows).
+__kernel void vb_attn_scores(__global const uchar *q, __global const uchar *k, __global const uint2 *rows,
+                             __global const uint2 *tiles, __global int *scores, uint dk, ulong head_bytes,
+                             uint key_begin, uint keys, uint row0, uint tile0) {
+  uint2 tile = tiles[tile0 + get_global_id(1)];
+  uint rec = vb_rec_bytes(dk), nb = vb_blocks(dk), end = 0u;
+  struct vb_side a[4], w[4];
+  for (uint m = 0u; m < 4u; m++) {
+    uint r = tile.x + min(m, tile.y - 1u);
+    ulong at = (ulong)r * rec;
+    a[m].elem = at + VB_REC_HEADER;
+    a[m].code = at;
+    a[m].top = q[at + VB_REC_KMAX];
+    end = max(end, rows[r].y);
+  }
+  ulong head = rows[tile.x].x * head_bytes;
+  uint j0 = key_begin + (uint)get_global_id(0) * VB_KEYS_PER_ITEM, j1 = min(j0 + VB_KEYS_PER_ITEM, end);
+  for (uint j = j0; j < j1; j += 4u) {
+    for (uint n = 0u; n < 4u; n++) { // past the end: the last key again, not stored
+      ulong at = head + (ulong)min(j + n, j1 - 1u) * rec;
+      w[n].elem = at + VB_REC_HEADER;
+      w[n].code = at;
+      w[n].top = k[at + VB_REC_KMAX];
+    }
+    long acc[4][4];
+    if (tile.y == 4u)
+      vb_p2_tile4((__global const char *)q, q, a, (__global const char *)k, k, w, nb, acc);
+    else
+      for (uint m = 0u; m < tile.y; m++)
+        vb_p2_tile1((__global const char *)q, q, a + m, (__global const char *)k, k, w, nb, acc + m);
+    for (uint m = 0u; m < tile.y; m++)
+      for (uint n = 0u; n < 4u && j + n < j1; n++)
+        scores[(size_t)(tile.x + m - row0) * keys + (j + n - key_begin)] = vb_q16(acc[m][n], a[m].top + w[n].top - 262);
+  }
+}
+
+// Octaves below the maximum, saturated: from 1023 on nothing that a result could show remains.
+uint vb_octaves(uint distance) { return min(distance >> 16, 1023u); }
+
+// Items: row.
+__kernel void vb_attn_max(__global const int *scores, __global const uint2 *rows, __global int *m, uint key_begin,
+                          uint keys, uint row0) {
+  uint r = row0 + (uint)get_global_id(0), end = rows[r].y;
+  __global const int *s = scores + (size_t)(r - row0) * keys;
+  int top = VB_M_NONE;
+  for (uint j = key_begin; j < end; j++) top = max(top, s[j - key_begin]);
+  m[r] = top;
+}
+
+// Items: row. EM of block b: the largest (value code - octaves) over keys whose block is not zero.
+__kernel void vb_attn_exp(__global const int *scores, __global const uchar *k, __global const uint2 *rows,
+                          __global const int *m, __global short *em, uint dk, uint dv, ulong head_bytes,
+                          uint key_begin, uint keys, uint row0) {
+  uint r = row0 + (uint)get_global_id(0), end = rows[r].y, rec = vb_rec_bytes(dk), nb = vb_blocks(dv);
+  __global const int *s = scores + (size_t)(r - row0) * keys;
+  int best[VB_EM_ROW];
+  for (uint b = 0u; b < VB_EM_ROW; b++) best[b] = VB_EM_NONE;
+  for (uint j = key_begin; j < end; j++) {
+    __global const uchar *codes = k + rows[r].x * head_bytes + (ulong)j * rec + VB_REC_VCODES;
+    int i = (int)vb_octaves((uint)m[r] - (uint)s[j - key_begin]);
+    for (uint b = 0u; b < nb; b++)
+      if (codes[b]) best[b] = max(best[b], (int)codes[b] - i);
+  }
+  for (uint b = 0u; b < VB_EM_ROW; b++) em[r * VB_EM_ROW + b] = (short)best[b];
+}
+
+// Items: (value block, row). The weight p' has 24 bits and a value 7, so a product fits 32 bits; sums are 64 bits wide.
+// The item of block 0 also makes the row's denominator.
+__kernel void vb_attn_sum(__global const int *scores, __global const uchar *k, __global const uchar *v,
+                          __global const uint2 *rows, __global const int *m, __global const short *em,
+                          __global ulong *l, __global long *num, uint dk, uint dv, ulong head_bytes,
+                          ulong value_head_bytes, uint key_begin, uint keys, uint row0) {
+  uint b = (uint)get_global_id(0), r = row0 + (uint)get_global_id(1), end = rows[r].y;
+  uint rec = vb_rec_bytes(dk), val = vb_val_bytes(dv);
+  __global const int *s = scores + (size_t)(r - row0) * keys;
+  __global const uchar *code = k + rows[r].x * head_bytes + VB_REC_VCODES + b;
+  __global const char *x = (__global const char *)v + rows[r].x * value_head_bytes + b * VB_BLOCK;
+  int e = em[r * VB_EM_ROW + b];
+  ulong total = 0UL;
+  long8 c0 = (long8)(0), c1 = (long8)(0), c2 = (long8)(0), c3 = (long8)(0);
+  for (uint j = key_begin; j < end; j++) {
+    uint d = (uint)m[r] - (uint)s[j - key_begin], i = vb_octaves(d), t = vb_exp2_24(d & 0xffffu);
+    if (b == 0u) total += vb_shr_rhu((ulong)t << 8, (int)i);
+    int c = code[(ulong)j * rec];
+    if (c == 0) continue;
+    int p = (int)vb_shr_rhu32(t, (uint)(e - c + (int)i));
+    if (p == 0) continue;
+    int16 lo = convert_int16(vload16(0, x + (ulong)j * val)) * p;
+    int16 hi = convert_int16(vload16(1, x + (ulong)j * val)) * p;
+    c0 += convert_long8(lo.lo);
+    c1 += convert_long8(lo.hi);
+    c2 += convert_long8(hi.lo);
+    c3 += convert_long8(hi.hi);
+  }
+  if (b == 0u) l[r] = total;
+  long out[32];
+  vstore8(c0, 0, out);
+  vstore8(c1, 1, out);
+  vstore8(c2, 2, out);
+  vstore8(c3, 3, out);
+  for (uint c = b * VB_BLOCK; c < min(dv, (b + 1u) * VB_BLOCK); c++) num[(size_t)r * dv + c] = out[c % VB_BLOCK];
+}
+
+// Items: (channel, row).
+__kernel void vb_attn_finish(__global const long *num, __global const ulong *l, __global const short *em,
+                             __global uint *y, uint dv) {
+  size_t c = get_global_id(0), r = get_global_id(1);
+  if (c < dv) y[r * dv + c] = vb_divide(num[r * dv + c], em[r * VB_EM_ROW + c / VB_BLOCK] - 119, l[r]);
+}
