@@ -308,8 +308,23 @@ static void cap_is_invisible(void) {
   VB_CHECK(capped > trials && alone > 0, "the inputs do not reach the cap");
 }
 
+/// The table of docs/numerics.md, "A worked example", number by number.
+static void worked_example(void) {
+  const uint32_t t0 = vb_exp2_24(0), t2 = vb_exp2_24(32768);
+  CU_ASSERT_EQUAL(t0, 16777208);
+  CU_ASSERT_EQUAL(t2, 11863278);
+  CU_ASSERT_EQUAL(vb_shr_rhu((uint64_t)t0 << 8, 2), 1073741312);
+  CU_ASSERT_EQUAL(vb_shr_rhu(t0, 2), 4194302);
+  uint64_t l = ((uint64_t)t0 << 8) + vb_shr_rhu((uint64_t)t0 << 8, 2) + ((uint64_t)t2 << 8);
+  CU_ASSERT_EQUAL(l, 8405705728);
+  int64_t num = (int64_t)t0 + (int64_t)vb_shr_rhu(t0, 2) - t2;
+  CU_ASSERT_EQUAL(num, 9108232);
+  CU_ASSERT_EQUAL(vb_divide(num, 127 - 127 - 24 + 32, l), 0x3e8e06d2);
+}
+
 int main(int argc, char **argv) {
-  const struct vb_test tests[] = {{"splits", splits},
+  const struct vb_test tests[] = {{"worked_example", worked_example},
+                                  {"splits", splits},
                                   {"key_shuffles", key_shuffles},
                                   {"token_and_head_ranges", token_and_head_ranges},
                                   {"decode_equals_prefill", decode_equals_prefill},
