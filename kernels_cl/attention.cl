@@ -85,7 +85,7 @@ __kernel void vb_attn_sum(__global const int *scores, __global const uchar *k, _
   __global const char *x = (__global const char *)v + rows[r].x * value_head_bytes + b * VB_BLOCK;
   int e = em[r * VB_EM_ROW + b];
   ulong total = 0UL;
-  long8 c0 = (long8)(0), c1 = (long8)(0), c2 = (long8)(0), c3 = (long8)(0);
+  long16 c0 = (long16)(0), c1 = (long16)(0);
   for (uint j = key_begin; j < end; j++) {
     uint d = (uint)m[r] - (uint)s[j - key_begin], i = vb_octaves(d), t = vb_exp2_24(d & 0xffffu);
     if (b == 0u) total += vb_shr_rhu((ulong)t << 8, (int)i);
@@ -93,19 +93,13 @@ __kernel void vb_attn_sum(__global const int *scores, __global const uchar *k, _
     if (c == 0) continue;
     int p = (int)vb_shr_rhu32(t, (uint)(e - c + (int)i));
     if (p == 0) continue;
-    int16 lo = convert_int16(vload16(0, x + (ulong)j * val)) * p;
-    int16 hi = convert_int16(vload16(1, x + (ulong)j * val)) * p;
-    c0 += convert_long8(lo.lo);
-    c1 += convert_long8(lo.hi);
-    c2 += convert_long8(hi.lo);
-    c3 += convert_long8(hi.hi);
+    c0 += convert_long16(convert_int16(vload16(0, x + (ulong)j * val)) * p);
+    c1 += convert_long16(convert_int16(vload16(1, x + (ulong)j * val)) * p);
   }
   if (b == 0u) l[r] = total;
   long out[32];
-  vstore8(c0, 0, out);
-  vstore8(c1, 1, out);
-  vstore8(c2, 2, out);
-  vstore8(c3, 3, out);
+  vstore16(c0, 0, out);
+  vstore16(c1, 1, out);
   for (uint c = b * VB_BLOCK; c < min(dv, (b + 1u) * VB_BLOCK); c++) num[(size_t)r * dv + c] = out[c % VB_BLOCK];
 }
 

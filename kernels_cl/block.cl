@@ -78,7 +78,8 @@ int vb_fold(int16 v) {
   return b.x + b.y + b.z + b.w;
 }
 long vb_fold_wide(int16 v) {
-  long8 a = convert_long8(v.lo) + convert_long8(v.hi);
+  long16 wide = convert_long16(v);
+  long8 a = wide.lo + wide.hi;
   long4 b = a.lo + a.hi;
   return b.x + b.y + b.z + b.w;
 }

@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0
+/// Devices with built-in kernels (the RTL simulator) through the same interface as every other device: attention and the
+/// router against the reference, the probe, counters. Needs OCL_ICD_VENDORS to name the driver; skipped without one.
+#include "ocl/common.h"
+#include "ref/ref.h"
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static struct vb_ocl *dev;
+
+static int find_device(void) {
+  // `make` puts the driver here; a loader reads the variable at the first OpenCL call.
+  char path[4096];
+  if (!getenv("OCL_ICD_VENDORS") && access("build/vendors/verbatim.icd", R_OK) == 0 && realpath("build/vendors", path))
+    setenv("OCL_ICD_VENDORS", path, 1);
+  dev = ocl_device(false);
+  return 0;
+}
+#define NEED_DEVICE()                                                                                                  \
+  do {                                                                                                                 \
+    if (!dev) VB_SKIP("no device with built-in kernels");                                                              \
+  } while (0)
+
+static void test_accepts(void) {
+  NEED_DEVICE();
+  OK(vb_ocl_probe(dev));
+  VB_CHECK(vb_ocl_supports(dev, VB_OCL_ATTENTION) && vb_ocl_supports(dev, VB_OCL_ROUTER), "kernels: %s",
+           vb_ocl_info(dev)->kernels);
+  VB_CHECK(!vb_ocl_supports(dev, VB_OCL_LINEAR), "linear is no unit");
+  VB_CHECK(vb_ocl_can_attention(dev, 8, 2, 64, 32) && !vb_ocl_can_attention(dev, 8, 2, 48, 32) &&
+               !vb_ocl_can_attention(dev, 8, 2, 64, 160), "limits");
+  vb_z one = VB_Z_ONE, y;
+  struct vb_add_op op = {.a = &one, .b = &one, .cols = 1, .t = {0, 1}, .n = {0, 1}, .y = &y};
+  VB_CHECK(vb_ocl_add(dev, &op) != VB_OK, "an operator that the device lacks");
+}
+
+static void test_refuses(void) {
+  NEED_DEVICE();
+  static const char *const check[] = {"tables", "attention", "router"};
+  for (size_t i = 0; i < 3; i++) {
+    struct vb_ocl_list list;
+    char name[32];
+    snprintf(name, sizeof name, "probe %s", check[i]);
+    setenv("VERBATIM_OCL_PLANT", check[i], 1);
+    OK(vb_ocl_open_all(&list));
+    for (uint32_t k = 0; k < list.count; k++)
+      if (!vb_ocl_info(list.device[k])->compiler)
+        VB_CHECK(vb_ocl_probe(list.device[k]) == VB_DEVICE && strstr(vb_last_error(), name), "%s: \"%s\"", check[i],
+                 vb_last_error());
+    vb_ocl_close_all(&list);
+  }
+  unsetenv("VERBATIM_OCL_PLANT");
+}
+
+static void test_attention(void) {
+  NEED_DEVICE();
+  struct vb_rng r = vb_test_rng();
+  uint64_t start = vb_test_values("attention"), want = vb_test_count(20000, 1000000);
+  while (vb_test_values("attention") - start < want) {
+    uint32_t share = between(&r, 1, 6), kv_heads = between(&r, 1, 3), keys = between(&r, 1, 90);
+    attention_case(&r, dev, 32 * between(&r, 1, 4), 32 * between(&r, 1, 4), keys, between(&r, 1, keys < 5 ? keys : 5),
+                   share * kv_heads, kv_heads);
+  }
+}
+
+static void test_router(void) {
+  NEED_DEVICE();
+  struct vb_rng r = vb_test_rng();
+  uint64_t start = vb_test_values("router"), want = vb_test_count(10000, 1000000);
+  while (vb_test_values("router") - start < want) {
+    uint32_t experts = between(&r, 1, 130), k = between(&r, 1, experts < 16 ? experts : 16);
+    router_case(&r, dev, between(&r, 1, 30), experts, k);
+  }
+}
+
+/// Counters of the last call: every cycle busy or in one stall class, and the profiled time is cycles times the period.
+static void test_stats(void) {
+  NEED_DEVICE();
+  struct vb_rng r = vb_test_rng();
+  router_case(&r, dev, 8, 32, 4);
+  struct vb_ocl_stats s;
+  vb_ocl_last_stats(dev, &s);
+  uint64_t sum = s.busy;
+  for (int i = 0; i < 8; i++) sum += s.stalls[i];
+  VB_CHECK(s.counters && s.launches == 1 && s.cycles > 0 && sum == s.cycles, "%llu cycles, %llu in classes",
+           (unsigned long long)s.cycles, (unsigned long long)sum);
+  VB_CHECK(s.kernel_ns > 0 && s.bytes_read > 0 && s.bytes_written > 0, "%llu ns", (unsigned long long)s.kernel_ns);
+  VB_CHECK(vb_ocl_stall_names(dev)[0] != 0, "no names of stall classes");
+}
+
+int main(int argc, char **argv) {
+  static const struct vb_test tests[] = {{"accepts", test_accepts}, {"refuses", test_refuses},
+                                         {"attention", test_attention}, {"router", test_router},
+                                         {"stats", test_stats}, {0}};
+  const struct vb_suite suites[] = {{"sim_device", tests, find_device, NULL}, {0}};
+  return vb_test_main(argc, argv, suites);
+}
