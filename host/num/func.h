@@ -43,6 +43,47 @@ static inline vb_z vb_sigmoid(vb_z x) {
 
 static inline vb_z vb_silu(vb_z x) { return vb_mul(x, vb_sigmoid(x)); }
 
+/// tanh; absolute error 2^-24.
+static inline vb_z vb_tanh(vb_z x) {
+  int i;
+  int64_t e = vb_exp2_q31(2 * vb_t31(x), &i);
+  uint64_t z = vb_shr_rhu((uint64_t)e, i);
+  vb_z r = vb_norm((((int64_t)1 << 31) - (int64_t)z) * vb_recip1p(z), -62);
+  return x >> 31 ? vb_neg(r) : r;
+}
+
+/// GELU in its tanh form, x * sigmoid(1.5957691 x (1 + 0.044715 x^2)): tanh itself is not needed.
+static inline vb_z vb_gelu_tanh(vb_z x) {
+  const vb_z c = 0x3d372713u /* 0.044715 */, s = 0x3fcc422au /* 2 sqrt(2 / pi) */;
+  vb_z p = vb_add(VB_Z_ONE, vb_mul(vb_mul(x, x), c));
+  return vb_mul(x, vb_sigmoid(vb_mul(vb_mul(x, p), s)));
+}
+
+/// log2(1 + z / 2^31) in Q.31 for 0 <= z <= 2^31.
+static inline int64_t vb_log2_1p(uint64_t z) {
+  return z >= (uint64_t)1 << 31 ? (int64_t)1 << 31 : vb_q7(vb_log2_tab, (uint32_t)z);
+}
+
+/// softplus(x) * log2(e) in Q.31; absolute error 2^-26.
+static inline uint64_t vb_softplus2(vb_z x) {
+  int i;
+  uint64_t t = vb_t31(x);
+  int64_t e = vb_exp2_q31(t, &i);
+  return (x >> 31 ? 0 : t) + (uint64_t)vb_log2_1p(vb_shr_rhu((uint64_t)e, i));
+}
+
+/// e^x for constants, at import (exp(A_log)).
+static inline vb_z vb_expz(vb_z x) {
+  int i;
+  uint64_t t = vb_t31(x);
+  if (x >> 31) {
+    int64_t e = vb_exp2_q31(t, &i);
+    return vb_norm(e, -31 - i);
+  }
+  uint64_t k = (t + 0x7fffffff) >> 31;
+  return vb_norm(vb_exp2_q31((k << 31) - t, &i), (int)k - 31);
+}
+
 /// 1 / sqrt(x) for x > 0; RSQ(0) = 0. x < 0 does not occur (sums of squares).
 static inline vb_z vb_rsq(vb_z x) {
   if (!x) return 0;

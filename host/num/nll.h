@@ -10,14 +10,12 @@ static inline int64_t vb_nll_q31(const vb_z *logits, uint32_t vocab, uint32_t ta
   int32_t m = INT32_MIN;
   uint64_t sum = 0;
   for (uint32_t v = 0; v < vocab; v++) {
-    vb_z s = vb_mul(logits[v], VB_Z_LOG2E);
-    int32_t q = vb_q16(vb_man(s), vb_expb(s) - 150);
+    int32_t q = vb_score_q16(logits[v]);
     if (q > m) m = q;
   }
   int32_t chosen = 0;
   for (uint32_t v = 0; v < vocab; v++) {
-    vb_z s = vb_mul(logits[v], VB_Z_LOG2E);
-    int32_t q = vb_q16(vb_man(s), vb_expb(s) - 150);
+    int32_t q = vb_score_q16(logits[v]);
     uint32_t d = (uint32_t)m - (uint32_t)q;
     sum += vb_shr_rhu((uint64_t)vb_exp2_24(d & 0xffff) << 8, (int)(d >> 16));
     if (v == target) chosen = q;

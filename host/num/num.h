@@ -144,15 +144,22 @@ static inline uint32_t vb_exp2_24(uint32_t f) {
   return c[0] - ((t * dx + 2048) >> 12);
 }
 
-/// x * 2^16 by RNE, saturated to +-(2^31 - 1): a score in Q15.16.
-static inline int32_t vb_q16(int64_t n, int e) {
-  int s = -(e + 16);
+/// n * 2^e as fixed point with `fraction` bits by RNE, saturated to +-(2^31 - 1).
+static inline int32_t vb_fixed(int64_t n, int e, int fraction) {
+  int s = -(e + fraction);
   if (s < 0 && n) { // left shift: saturate before it overflows
     uint64_t a = n < 0 ? 0 - (uint64_t)n : (uint64_t)n;
     if (vb_msb(a) - s > 31) return n < 0 ? -INT32_MAX : INT32_MAX;
   }
   int64_t v = vb_shr_rne(n, s);
   return v > INT32_MAX ? INT32_MAX : v < -INT32_MAX ? -INT32_MAX : (int32_t)v;
+}
+/// A score in Q15.16.
+static inline int32_t vb_q16(int64_t n, int e) { return vb_fixed(n, e, 16); }
+/// A carrier value as a score in log2 units: x * log2(e) in Q15.16.
+static inline int32_t vb_score_q16(vb_z x) {
+  vb_z s = vb_mul(x, VB_Z_LOG2E);
+  return vb_q16(vb_man(s), vb_expb(s) - 150);
 }
 
 /// A positive integer as u * 2^e with u in [2^31, 2^32): round half up, renormalised on carry.

@@ -16,11 +16,14 @@ static void finish(const struct vb_linear_op *op, uint32_t rows, uint32_t t, uin
 static void linear_i8(const struct vb_linear_op *op) {
   const struct vb_w8 *w = op->w8;
   uint64_t ld = (uint64_t)w->blocks * VB_BLOCK, b0 = op->b.begin;
+  uint32_t groups = op->groups ? op->groups : 1, rows_per_group = w->rows / groups;
   int8_t q[w->blocks * VB_BLOCK];
   uint8_t codes[w->blocks];
   for (uint32_t t = op->t.begin; t < op->t.end; t++) {
-    int a_max = vb_quant_row_i8(op->x + (uint64_t)t * w->cols, w->cols, q, codes);
+    int a_max = 0;
     for (uint32_t n = op->n.begin; n < op->n.end; n++) {
+      if (n == op->n.begin || n % rows_per_group == 0)
+        a_max = vb_quant_row_i8(op->x + ((uint64_t)t * groups + n / rows_per_group) * w->cols, w->cols, q, codes);
       int64_t acc = vb_p2_i8(q + b0 * VB_BLOCK, codes + b0, a_max, w->q + n * ld + b0 * VB_BLOCK,
                              w->codes + (uint64_t)n * w->blocks + b0, w->max[n], op->b.end - op->b.begin);
       finish(op, w->rows, t, n, acc, a_max, w->max[n]);

@@ -18,4 +18,10 @@ void vb_ref_swiglu(const struct vb_swiglu_op *op);
 void vb_ref_add(const struct vb_add_op *op);
 void vb_ref_router(const struct vb_router_op *op);
 void vb_ref_experts(const struct vb_experts_op *op);
+void vb_ref_softcap(const struct vb_softcap_op *op);
+void vb_ref_conv(const struct vb_conv_op *op);
+void vb_ref_delta(const struct vb_delta_op *op);
+void vb_ref_indexer(const struct vb_indexer_op *op);
+/// The positions of the k largest of n keys by the total order, ascending, into list[min(k, n)].
+void vb_ref_topk(const uint32_t *key, uint32_t n, uint32_t k, uint32_t *list);
 #endif

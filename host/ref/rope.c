@@ -12,11 +12,12 @@ void vb_ref_rope(const struct vb_rope_op *op) {
       vb_z *y = op->y + row;
       memcpy(y, x, op->d * sizeof *y);
       for (uint32_t i = 0; i < half; i++) {
-        uint32_t a = op->layout == VB_ROPE_PAIR ? 2 * i : i;
-        uint32_t b = op->layout == VB_ROPE_PAIR ? 2 * i + 1 : i + half;
+        uint32_t a = op->first + (op->layout == VB_ROPE_PAIR ? 2 * i : i);
+        uint32_t b = op->layout == VB_ROPE_PAIR ? a + 1 : a + half;
         int32_t c, s;
         vb_rope_cossin(op->pos[t], op->freq[i], &c, &s);
         vb_rope_rotate(x[a], x[b], c, s, &y[a], &y[b]);
+        if (op->mscale) y[a] = vb_mul(y[a], op->mscale), y[b] = vb_mul(y[b], op->mscale);
       }
     }
 }

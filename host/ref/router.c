@@ -1,48 +1,81 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "num/num.h"
+#include "num/func.h"
 #include "ref/ref.h"
-#include <stdlib.h>
+#include <stdbool.h>
 
-/// Rank of expert e among all: how many come before it in the total order (larger logit first, ties by lower index).
-static uint32_t rank_of(const vb_z *z, uint32_t experts, uint32_t e) {
-  uint32_t key = vb_order_key(z[e]), rank = 0;
-  for (uint32_t o = 0; o < experts; o++) {
-    uint32_t other = vb_order_key(z[o]);
-    rank += other > key || (other == key && o < e);
-  }
-  return rank;
+/// Whether e is among the k first of n keys in the total order: larger key first, ties by lower index. Key 0 never counts:
+/// it marks an excluded expert, and no carrier value maps to it.
+static bool among_first(const uint32_t *key, uint32_t n, uint32_t e, uint32_t k) {
+  uint32_t rank = 0;
+  for (uint32_t o = 0; o < n; o++) rank += key[o] > key[e] || (key[o] == key[e] && o < e);
+  return key[e] && rank < k;
 }
 
-static int32_t score_q16(vb_z z) {
-  vb_z s = vb_mul(z, VB_Z_LOG2E);
-  return vb_q16(vb_man(s), vb_expb(s) - 150);
+/// Softmax is monotone, so ranking logits ranks probabilities and keeps ties exact; the same holds for the sigmoid until a bias
+/// or a sum over a group comes in.
+static vb_z selection_score(const struct vb_router_op *op, vb_z z, uint32_t e) {
+  if (op->score == VB_SCORE_SOFTMAX || (!op->bias && !op->groups)) return z;
+  return vb_add(vb_sigmoid(z), op->bias ? op->bias[e] : 0);
+}
+
+/// Exclude all experts outside the best groups. A group's rank is the sum of its two best scores, or its best one.
+static void limit_groups(const struct vb_router_op *op, const vb_z *u, uint32_t *key) {
+  uint32_t size = op->experts / op->groups, rank[op->groups];
+  for (uint32_t g = 0; g < op->groups; g++) {
+    vb_z best = 0, second = 0;
+    bool any = false, two = false;
+    for (uint32_t e = g * size; e < (g + 1) * size; e++) {
+      bool first = !any || vb_order_key(u[e]) > vb_order_key(best);
+      if (first) second = best, two = any, best = u[e], any = true;
+      else if (!two || vb_order_key(u[e]) > vb_order_key(second)) second = u[e], two = true;
+    }
+    rank[g] = vb_order_key(op->group_top == 2 && two ? vb_add(best, second) : best);
+  }
+  for (uint32_t g = 0; g < op->groups; g++)
+    for (uint32_t e = g * size; !among_first(rank, op->groups, g, op->topk_groups) && e < (g + 1) * size; e++) key[e] = 0;
 }
 
 /// Softmax weight of a logit relative to the row's maximum, 2^32 - 2^8 at the top.
-static uint32_t weight(int32_t m, vb_z z) {
-  uint32_t d = (uint32_t)m - (uint32_t)score_q16(z);
+static uint32_t softmax_weight(int32_t m, vb_z z) {
+  uint32_t d = (uint32_t)m - (uint32_t)vb_score_q16(z);
   return (uint32_t)vb_shr_rhu((uint64_t)vb_exp2_24(d & 0xffff) << 8, (int)(d >> 16));
 }
 
-/// Softmax is monotone, so the k largest logits are the k largest probabilities; ranking logits keeps ties exact.
-static void select_experts(const struct vb_router_op *op, const vb_z *z, uint32_t *ids, vb_z *gates) {
-  uint32_t n = 0;
-  uint64_t all = 0, chosen = 0;
+static void softmax_gates(const struct vb_router_op *op, const vb_z *z, const uint32_t *ids, vb_z *gates) {
+  uint64_t sum = 0;
   int32_t m = VB_M_NONE;
-  for (uint32_t e = 0; e < op->experts; e++) {
-    int32_t s = score_q16(z[e]);
-    if (s > m) m = s;
+  for (uint32_t e = 0; e < op->experts; e++)
+    if (vb_score_q16(z[e]) > m) m = vb_score_q16(z[e]);
+  for (uint32_t e = 0; e < op->experts && !op->renorm; e++) sum += softmax_weight(m, z[e]);
+  for (uint32_t i = 0; i < op->k && op->renorm; i++) sum += softmax_weight(m, z[ids[i]]);
+  for (uint32_t i = 0; i < op->k; i++) gates[i] = vb_divide(softmax_weight(m, z[ids[i]]), 0, sum);
+}
+
+/// The chosen sigmoids, divided by their sum: 32-bit integers aligned to the largest of them.
+static void sigmoid_gates(const struct vb_router_op *op, const vb_z *z, const uint32_t *ids, vb_z *gates) {
+  uint64_t sum = 0;
+  int e = 0;
+  for (uint32_t i = 0; i < op->k; i++) {
+    gates[i] = vb_sigmoid(z[ids[i]]);
+    if (gates[i] && vb_expb(gates[i]) > e) e = vb_expb(gates[i]);
   }
+  for (uint32_t i = 0; i < op->k; i++) sum += (uint64_t)vb_shr_rne((int64_t)vb_man(gates[i]) * 256, e - vb_expb(gates[i]));
+  for (uint32_t i = 0; i < op->k && op->renorm; i++) gates[i] = vb_divide(vb_man(gates[i]), vb_expb(gates[i]) - e + 8, sum);
+}
+
+static void select_experts(const struct vb_router_op *op, const vb_z *z, uint32_t *ids, vb_z *gates) {
+  uint32_t n = 0, key[op->experts];
+  vb_z u[op->experts];
   for (uint32_t e = 0; e < op->experts; e++) {
-    uint32_t w = weight(m, z[e]);
-    all += w;
-    if (rank_of(z, op->experts, e) < op->k) {
-      chosen += w;
-      ids[n++] = e;
-    }
+    u[e] = selection_score(op, z[e], e);
+    key[e] = vb_order_key(u[e]);
   }
-  for (uint32_t i = 0; i < n; i++)
-    gates[i] = vb_mul(vb_divide(weight(m, z[ids[i]]), 0, op->renorm ? chosen : all), op->scale);
+  if (op->groups) limit_groups(op, u, key);
+  for (uint32_t e = 0; e < op->experts; e++)
+    if (among_first(key, op->experts, e, op->k)) ids[n++] = e;
+  if (op->score == VB_SCORE_SOFTMAX) softmax_gates(op, z, ids, gates);
+  else sigmoid_gates(op, z, ids, gates);
+  for (uint32_t i = 0; i < op->k; i++) gates[i] = vb_mul(gates[i], op->scale);
 }
 
 void vb_ref_router(const struct vb_router_op *op) {

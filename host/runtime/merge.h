@@ -23,6 +23,9 @@ void vb_merge_experts_max(const struct vb_experts_op *op, uint8_t *tmax);
 /// Add `parts` arrays acc[i] of [T][dim] for the tokens of op->t and finish into op->y.
 void vb_merge_experts(const struct vb_experts_op *op, const uint8_t *tmax, int64_t *const *acc, uint32_t parts);
 
+/// Indexer split along keys: scores of all parts are in op->score; select into op->list and op->count.
+void vb_merge_indexer(const struct vb_indexer_op *op);
+
 /// Router split along tokens: part i holds tokens part[i].t with its own hist and list; op receives hist, offsets and
 /// list of all tokens of op->t. ids and gates are already in place.
 void vb_merge_router(const struct vb_router_op *op, const struct vb_router_op *part, uint32_t parts);

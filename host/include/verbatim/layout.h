@@ -26,7 +26,8 @@
 #define VB_REC_KMAX 18
 #define VB_REC_VCODES 20
 #define VB_MAX_DK 576 ///< key/query elements: 18 blocks
-#define VB_MAX_DV 384 ///< value elements: 12 blocks (latent-shared values of MLA come with a later unit)
+#define VB_MAX_DV 384 ///< value elements with codes of their own: 12 blocks
+#define VB_MAX_DV_SHARED 512 ///< values that are the first elements of the key (absorbed MLA): 16 blocks
 
 static inline uint32_t vb_blocks(uint32_t n) { return (n + VB_BLOCK - 1) / VB_BLOCK; }
 /// Bytes of a query or key record with d elements.
@@ -53,5 +54,7 @@ enum vb_attn_mode { VB_ATTN_FULL = 0, VB_ATTN_MAX = 1, VB_ATTN_EXP = 2, VB_ATTN_
 ///     hist    u32  [E]      pairs per expert
 ///     offsets u32  [E + 1]  exclusive prefix sum of hist
 ///     list    u32  [T * k]  pair indices grouped by expert, ascending inside a group (stable in token order)
-enum vb_score { VB_SCORE_SOFTMAX = 0 };
+/// SOFTMAX ranks logits (softmax is monotone), then weighs by softmax. SIGMOID ranks sigmoid + bias, or logits where there is no
+/// bias, and weighs by the sigmoid without bias.
+enum vb_score { VB_SCORE_SOFTMAX = 0, VB_SCORE_SIGMOID = 1 };
 #endif

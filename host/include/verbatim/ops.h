@@ -34,66 +34,88 @@ struct vb_w14 {
   const uint8_t *max;
 };
 
-/// y[t][:] = table[tokens[t]][:].
+/// y[t][:] = table[tokens[t]][:], times `scale` unless that is 0.
 struct vb_embed_op {
   const vb_z *table; ///< [vocab][dim]
   const int32_t *tokens;
   uint32_t vocab, dim;
+  vb_z scale; ///< 0: none (Gemma: sqrt(dim) as the checkpoint's dtype rounds it)
   struct vb_range t;
   vb_z *y; ///< [T][dim]
 };
 
-/// RMSNorm of `groups` vectors of n values per token (groups = 1: the block norms; heads: q/k norm), one weight vector.
+/// Norms of `groups` vectors of n values per token (groups = 1: the block norms; heads: q/k norm), one weight vector.
+///   RMS:   x * r * w,          r = rsqrt(sum x^2 + eps_n) * sqrt_n
+///   L2:    x * r * w,          r = rsqrt(sum x^2 + eps_n), eps_n added to the sum as it is
+///   LAYER: (x - mean) as RMS, + bias; mean = (exact sum of aligned integers) * inv_n
+enum vb_norm_kind { VB_NORM_RMS = 0, VB_NORM_L2 = 1, VB_NORM_LAYER = 2 };
 struct vb_rmsnorm_op {
-  const vb_z *x; ///< [T][groups][n]
-  const vb_z *w; ///< [n]
+  const vb_z *x;    ///< [T][groups][n]
+  const vb_z *w;    ///< [n], or NULL: no weight
+  const vb_z *bias; ///< [n], LAYER only
   uint32_t groups, n;
+  enum vb_norm_kind kind;
   vb_z eps_n, sqrt_n; ///< eps * n and sqrt(n), rounded to the carrier at import
+  vb_z inv_n;         ///< 1 / n, LAYER only
   struct vb_range t, g;
   vb_z *y; ///< [T][groups][n]
 };
 
 /// y = x W^T (+ bias). Exactly one of w8, w14 is set. With `acc`, the raw sums over blocks `b` only, no bias.
+/// With `groups` > 1 (the per-head products of absorbed MLA) x is [T][groups][cols], and row n multiplies the vector of
+/// group n / (rows / groups); every group's vector is quantised by itself.
 struct vb_linear_op {
   const vb_z *x; ///< [T][cols]
   const struct vb_w8 *w8;
   const struct vb_w14 *w14;
   const vb_z *bias;         ///< [rows] or NULL
+  uint32_t groups;          ///< 0 or 1: one input vector per token
   struct vb_range t, n, b;  ///< tokens, output rows, blocks of the reduction dimension
   vb_z *y;                  ///< [T][rows]
   int64_t *acc;             ///< NULL, or [T][rows] partial sums
 };
 
 enum vb_rope_layout { VB_ROPE_HALF = 0, VB_ROPE_PAIR = 1 };
-/// Rotary position embedding of `heads` vectors of d values; the first `rot` are rotated, the others copied.
+/// Rotary position embedding of `heads` vectors of d values; `rot` of them from `first` on are rotated (and multiplied by
+/// `mscale` afterwards, unless that is 0), the others copied.
 struct vb_rope_op {
   const vb_z *x;        ///< [T][heads][d]
   const uint64_t *freq; ///< [rot / 2], units of 2^-64 turn per position
   const uint32_t *pos;  ///< [T]
-  uint32_t heads, d, rot;
+  uint32_t heads, d, first, rot;
   enum vb_rope_layout layout;
+  vb_z mscale;
   struct vb_range t, h;
   vb_z *y; ///< [T][heads][d]
 };
 
-/// Quantise query heads into records; the softmax scale (times log2 e) is multiplied in first.
+/// Quantise query heads into records; the softmax scale (times log2 e) is multiplied in first. In order: if `floor_scale`,
+/// times 1 + temperature * ln(1 + floor((pos + 1) / floor_scale)) (Llama 4 layers without RoPE); times `scale` (0: none);
+/// if `hadamard`, rotated (d a power of two up to 128; docs/numerics.md, indexer rotation).
 struct vb_pack_q_op {
   const vb_z *x; ///< [T][heads][d]
   vb_z scale;
+  const uint32_t *pos;  ///< [T], only with floor_scale
+  uint32_t floor_scale; ///< 0: none
+  vb_z temperature;
+  uint32_t hadamard;
   uint32_t heads, d;
   struct vb_range t, h;
   uint8_t *rec; ///< [T][heads][vb_rec_bytes(d)]
 };
-/// Quantise key and value heads into cache records.
+/// Quantise key and value heads into cache records. Without v (dv = 0) there are no values of their own: the indexer's keys,
+/// and the latent of absorbed MLA, whose first elements are the values.
 struct vb_pack_kv_op {
-  const vb_z *k, *v; ///< [T][heads][dk], [T][heads][dv]
+  const vb_z *k, *v; ///< [T][heads][dk], [T][heads][dv] or NULL
+  uint32_t hadamard; ///< rotate the keys first
   uint32_t heads, dk, dv;
   struct vb_range t, h;
   uint8_t *krec; ///< [T][heads][vb_rec_bytes(dk)]
   uint8_t *vrec; ///< [T][heads][vb_val_bytes(dv)]
 };
 
-/// The KV cache of one sequence and layer: records by [kv head][position].
+/// The KV cache of one sequence and layer: records by [kv head][position]. v == NULL: the values of a position are the
+/// first dv elements of its key record, with the codes of those blocks (absorbed MLA: dk 576, dv 512).
 struct vb_kv {
   uint8_t *k, *v;
   uint32_t heads, dk, dv, capacity; ///< capacity in positions
@@ -107,13 +129,23 @@ static inline uint8_t *vb_kv_val(const struct vb_kv *c, uint32_t head, uint32_t 
   return c->v + ((uint64_t)head * c->capacity + pos) * vb_val_bytes(c->dv);
 }
 
-/// Causal attention of T consecutive tokens of one sequence. Token t sees keys j in
-/// [key.begin, min(key.end, first_count + t)); query head h uses key head h / (heads / kv->heads).
+/// Causal attention of T consecutive tokens of one sequence. Token t is at position p = first_count - 1 + t and sees keys j in
+/// [key.begin, min(key.end, p + 1)); query head h uses key head h / (heads / kv->heads). Further restrictions:
+///   window: j > p - window;  chunk: j >= p - p % chunk;  list: j is one of list[t][0..list_count[t]) (ascending).
+/// A sink logit is one more score without a value, per head: it enters m and L of FULL, and the merge of a key split.
+/// Soft-cap: scores are cap * tanh(score / cap); `cap` is RNE(cap * log2 e * 2^24) and the query scale then holds
+/// scale * 2 * log2 e / cap.
 struct vb_attention_op {
   const uint8_t *q; ///< [T][heads] records
   const struct vb_kv *kv;
   uint32_t heads;
   uint32_t first_count; ///< keys visible to token 0 of the array: its position + 1
+  uint32_t window, chunk; ///< 0: none
+  const uint32_t *list;   ///< [T][list_stride] key positions, or NULL: all
+  const uint32_t *list_count; ///< [T]
+  uint32_t list_stride;
+  const vb_z *sinks; ///< [heads] or NULL
+  int64_t cap;       ///< 0: none
   struct vb_range t, h, key;
   enum vb_attn_mode mode;
   vb_z *y;       ///< FULL: [T][heads][dv]
@@ -123,10 +155,12 @@ struct vb_attention_op {
   int64_t *num;  ///< SUM: [T][heads][dv]
 };
 
-/// y = SiLU(g) * u over columns `n`.
+/// y = act(g) * u over columns `n`: SwiGLU, GeGLU, and the output gates (SIGMOID: sigmoid(g) * u).
+enum vb_act { VB_ACT_SILU = 0, VB_ACT_GELU_TANH = 1, VB_ACT_SIGMOID = 2 };
 struct vb_swiglu_op {
   const vb_z *g, *u; ///< [T][cols]
   uint32_t cols;
+  enum vb_act act;
   struct vb_range t, n;
   vb_z *y;
 };
@@ -139,28 +173,97 @@ struct vb_add_op {
   vb_z *y;
 };
 
+/// y = cap * tanh(x / cap): the soft-cap of final logits.
+struct vb_softcap_op {
+  const vb_z *x; ///< [T][cols]
+  vb_z cap, inv_cap;
+  uint32_t cols;
+  struct vb_range t, n;
+  vb_z *y;
+};
+
+/// Depthwise causal convolution of width 4 with SiLU, tokens of one sequence:
+/// y[t] = SiLU((w0 u[t-3] + w1 u[t-2]) + (w2 u[t-1] + w3 u[t])); `history` holds the three inputs before token 0 (zeros at the start).
+struct vb_conv_op {
+  const vb_z *x;       ///< [T][cols]
+  const vb_z *w;       ///< [cols][4]
+  const vb_z *history; ///< [3][cols], oldest first
+  uint32_t cols;
+  struct vb_range t, n;
+  vb_z *y; ///< [T][cols]
+};
+
+/// State of the gated delta rule for one sequence and layer (docs/numerics.md): value S[i][j] = m * 2^(c[j]) * 2^(-g / 2^31).
+struct vb_delta_state {
+  int32_t *m;  ///< [heads][dk][dv], |m| < 2^26
+  int32_t *c;  ///< [heads][dv] column exponents
+  int32_t *len; ///< [heads][dv] bit length of the column's largest |m|; 0: the column is zero
+  uint32_t *g; ///< [heads] pending decay, below 2^31
+};
+/// Gated delta rule, token by token, tokens of one sequence. q and k are L2-normalised; value head h uses key head
+/// h / (heads / key_heads). `state` is read and updated for the heads of `h`. All tokens 0..T are run: there is no token range.
+struct vb_delta_op {
+  const vb_z *q, *k;    ///< [T][key_heads][dk]
+  const vb_z *v;        ///< [T][heads][dv]
+  const vb_z *b, *a;    ///< [T][heads] logits of beta and of the decay
+  const vb_z *ea;       ///< [heads] exp(A_log), by EXPZ at import
+  const vb_z *dt_bias;  ///< [heads]
+  vb_z scale;           ///< dk^-1/2
+  uint32_t tokens, heads, key_heads, dk, dv;
+  struct vb_range h;
+  struct vb_delta_state state;
+  vb_z *y; ///< [T][heads][dv]
+};
+
+/// DSA lightning indexer, tokens of one sequence: per key the sum over heads of w * ReLU(q . k), then the exact top-k by the total
+/// order; token t (position p) sees keys 0..p and gets min(k, p + 1) of them, ascending.
+enum vb_indexer_mode { VB_INDEXER_FULL = 0, VB_INDEXER_SCORES = 1 };
+struct vb_indexer_op {
+  const uint8_t *q;  ///< [T][heads] records
+  const vb_z *w;     ///< [T][heads] head weights, constants folded in
+  vb_z w_scale;      ///< times this (heads^-1/2 * d^-1/2)
+  const struct vb_kv *kv; ///< one head, no values
+  uint32_t heads, k, first_count;
+  struct vb_range t, key;
+  enum vb_indexer_mode mode;
+  uint32_t *score;  ///< SCORES: ordered keys [T][score_stride], written for the keys in range that the token sees
+  uint32_t score_stride;
+  uint32_t *list;   ///< FULL: [T][k]; entries from the count on are 0
+  uint32_t *count;  ///< FULL: [T]
+};
+
 /// Select experts from logits and build the dispatch lists (layout.h) over the tokens of `t` only: outputs of token
 /// t.begin + i are row i, pair indices count from 0 at t.begin.
 struct vb_router_op {
   const vb_z *logits; ///< [T][experts]
   uint32_t experts, k;
   enum vb_score score;
-  uint32_t renorm; ///< divide by the sum over the selected experts instead of over all
+  uint32_t renorm; ///< divide by the sum over the selected experts (softmax: instead of over all; sigmoid: instead of by 1)
   vb_z scale;      ///< multiplied into every gate (routed scaling factor)
+  const vb_z *bias;             ///< [experts] added to the scores for the selection only (sigmoid), or NULL
+  uint32_t groups, topk_groups; ///< 0: none. Groups of experts / groups; only the best topk_groups may be selected from
+  uint32_t group_top;           ///< a group's rank is the sum of its this many best scores: 1 or 2
   struct vb_range t;
   uint32_t *ids;                    ///< [t][k]
   vb_z *gates;                      ///< [t][k]
   uint32_t *hist, *offsets, *list;  ///< [experts], [experts + 1], [t * k]
 };
 
-/// Weights of a layer's routed experts, each SwiGLU with `inter` hidden values.
+/// Weights of a layer's experts, each a gated MLP with `inter` hidden values, and of its shared expert (shared_inter values; 0: none).
+/// GPT_OSS: g = min(g, 7), u = clamp(u, -7, 7), hidden = g * sigmoid(1.702 g) * (u + 1).
+enum vb_expert_act { VB_EXPERT_SWIGLU = 0, VB_EXPERT_GPT_OSS = 1 };
 struct vb_experts_w {
-  uint32_t experts, dim, inter;
+  uint32_t experts, dim, inter, shared_inter;
+  enum vb_expert_act act;
+  uint32_t gate_input; ///< Llama 4: the gate multiplies the routed expert's input instead of its hidden values
+  const vb_z *gate_bias, *up_bias, *down_bias; ///< [experts * inter] twice, [experts * dim]; all NULL or none
+  struct vb_w8 shared_gate, shared_up, shared_down; ///< as below, for one expert; shared_down.max is also the shared maximum
   struct vb_w8 gate, up; ///< rows = experts * inter, cols = dim
   struct vb_w8 down;     ///< rows = experts * dim, cols = inter; max shared: max[e * dim + n] is the same for all e
 };
 enum vb_experts_mode { VB_EXPERTS_FULL = 0, VB_EXPERTS_HIDDEN = 1, VB_EXPERTS_DOWN = 2 };
 /// y[t] = sum over the selected experts of gate * Expert(x[t]), as ONE P2 with concatenated reduction dimension.
+/// The shared expert is number w->experts of the axis `e`. Its hidden values are multiplied by shared_scale[t] where given. Down biases: gate * bias, added in ascending expert order to the finished sum by FULL and by the merge.
 /// HIDDEN computes the gated hidden values of pairs whose expert is in `e` and token in `t`, quantised; DOWN adds their
 /// products with the down projection, given the largest code over all experts of each token.
 struct vb_experts_op {
@@ -169,12 +272,16 @@ struct vb_experts_op {
   uint32_t k;
   const uint32_t *ids; ///< [T][k]
   const vb_z *gates;   ///< [T][k]
-  struct vb_range t, e;
+  const vb_z *shared_scale; ///< [T] or NULL
+  struct vb_range t, e; ///< e: of experts + 1 where there is a shared expert
   enum vb_experts_mode mode;
   int8_t *hq;       ///< [T * k][blocks(inter) * 32]: HIDDEN writes, DOWN reads
   uint8_t *hcodes;  ///< [T * k][blocks(inter)]
   uint8_t *hmax;    ///< [T * k] largest code of the pair
-  const uint8_t *tmax; ///< [T] DOWN: largest hmax over the token's selected experts, all devices
+  int8_t *shq;      ///< the same for the shared expert: [T][blocks(shared_inter) * 32]
+  uint8_t *shcodes; ///< [T][blocks(shared_inter)]
+  uint8_t *shmax;   ///< [T]
+  const uint8_t *tmax; ///< [T] DOWN: largest code over the token's experts and the shared one, all devices
   int64_t *acc;     ///< DOWN: [T][dim], rows `t` are overwritten
   vb_z *y;          ///< FULL: [T][dim]
 };
