@@ -72,14 +72,14 @@ struct vb_side {
   int top;
 };
 
+// Sum of all lanes.
 int vb_fold(int16 v) {
   int8 a = v.lo + v.hi;
   int4 b = a.lo + a.hi;
   return b.x + b.y + b.z + b.w;
 }
 long vb_fold_wide(int16 v) {
-  long16 wide = convert_long16(v);
-  long8 a = wide.lo + wide.hi;
+  long8 a = convert_long8(v.lo) + convert_long8(v.hi);
   long4 b = a.lo + a.hi;
   return b.x + b.y + b.z + b.w;
 }

@@ -66,6 +66,7 @@ struct vb_ocl {
   char *strings[8];
   const char *stall_names;
   bool unified;      ///< the device reads host memory in place
+  bool poison;       ///< tests: fill buffers with junk before every use, so that no result can rest on their content
   size_t sub_align;  ///< bytes, of sub-buffers
   clGetEventVerbatimStatsVB_fn event_stats;
   pthread_mutex_t probe_lock, call_lock, text_lock; ///< in this order

@@ -10,15 +10,25 @@ static cl_mem create(struct vb_ocl *d, cl_mem_flags flags, size_t bytes, void *h
   return vb_ocl_check(d, e, what) ? m : NULL;
 }
 
+static void poison(struct vb_ocl *d, cl_mem mem, size_t bytes) {
+  const cl_uchar junk = 0xa5;
+  if (!d->poison || !mem) return;
+  vb_ocl_check(d, clEnqueueFillBuffer(d->queue, mem, &junk, 1, 0, bytes, 0, NULL, NULL), "clEnqueueFillBuffer");
+}
+
 cl_mem vb_ocl_scratch(struct vb_ocl *d, enum vb_slot slot, size_t bytes) {
   if (d->status != VB_OK) return NULL;
   struct vb_buffer *b = &d->slot[slot];
-  if (b->mem && b->bytes >= bytes) return b->mem;
+  if (b->mem && b->bytes >= bytes) {
+    poison(d, b->mem, b->bytes);
+    return b->mem;
+  }
   size_t room = 4096;
   while (room < bytes) room += room / 2 / 64 * 64;
   if (b->mem) clReleaseMemObject(b->mem);
   b->mem = create(d, CL_MEM_READ_WRITE, room, NULL, "scratch buffer");
   b->bytes = b->mem ? room : 0;
+  poison(d, b->mem, b->bytes);
   return b->mem;
 }
 
@@ -190,6 +200,8 @@ static struct vb_mirror *new_mirror(struct vb_ocl *d, const struct vb_kv *kv) {
   *m = (struct vb_mirror){.id = kv->id, .heads = kv->heads, .dk = kv->dk, .dv = kv->dv, .capacity = kv->capacity,
                           .k_head = k_head, .v_head = v_head, .k = k, .v = v};
   d->mirror_bytes += bytes;
+  poison(d, k, k_head * kv->heads);
+  poison(d, v, v_head * kv->heads);
   return m;
 }
 

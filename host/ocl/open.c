@@ -72,6 +72,8 @@ static void read_info(struct vb_ocl *d) {
   };
   clGetDeviceInfo(d->id, CL_DEVICE_MEM_BASE_ADDR_ALIGN, sizeof align, &align, NULL);
   d->sub_align = align / 8 > 128 ? align / 8 : 128;
+  const char *poison = getenv("VERBATIM_OCL_POISON");
+  d->poison = poison && poison[0] == '1';
   d->unified = unified && d->type & CL_DEVICE_TYPE_CPU;
   d->stall_names = simulated ? device_string(d, CL_DEVICE_VERBATIM_STALL_NAMES_VB) : "";
   if (simulated)
