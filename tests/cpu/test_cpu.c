@@ -17,7 +17,8 @@ static void embed(void) {
     int32_t *ids = malloc(tokens * sizeof *ids);
     for (uint32_t t = 0; t < tokens; t++) ids[t] = (int32_t)vb_rng_below(&r, vocab);
     vb_z *table = random_values(&r, (uint64_t)vocab * dim), *y = poisoned(4ull * tokens * dim);
-    struct vb_embed_op op = {table, ids, vocab, dim, random_range(&r, tokens), y};
+    struct vb_embed_op op = {.table = table, .tokens = ids, .vocab = vocab, .dim = dim, .y = y};
+    op.t = random_range(&r, tokens);
     vb_ref_embed(&op);
     for (uint32_t i = 0; config_at(&r, i, &c); i++) {
       op.y = poisoned(4ull * tokens * dim);
@@ -62,10 +63,8 @@ static void linear_case(struct vb_rng *r, bool i14, const char *name) {
   if (cols > 700) rows = between(r, 1, 12), tokens = between(r, 1, 20);
   struct vb_w8 w8 = {0};
   struct vb_w14 w14 = {0};
-  if (i14)
-    w14 = random_w14(r, rows, cols);
-  else
-    w8 = random_w8(r, rows, cols);
+  if (i14) w14 = random_w14(r, rows, cols);
+  else w8 = random_w8(r, rows, cols);
   uint64_t size = (uint64_t)tokens * rows;
   vb_z *x = random_values(r, (uint64_t)tokens * cols), *bias = random_values(r, rows), *y = poisoned(4 * size);
   int64_t *acc = poisoned(8 * size);
@@ -176,8 +175,11 @@ static void pack(void) {
     vb_z *k = random_values(&r, rows * dk), *v = random_values(&r, rows * dv);
     uint8_t *rec = poisoned(qn), *krec = poisoned(qn), *vrec = poisoned(vn);
     struct vb_range t = random_range(&r, tokens), h = random_range(&r, heads);
-    struct vb_pack_q_op q = {k, vb_rng_z(&r, VB_GEN_MIX), heads, dk, t, h, rec};
-    struct vb_pack_kv_op kv = {k, v, heads, dk, dv, t, h, krec, vrec};
+    struct vb_pack_q_op q = {.x = k, .heads = heads, .d = dk, .t = t, .h = h, .rec = rec};
+    struct vb_pack_kv_op kv = {.k = k, .v = v, .heads = heads, .dk = dk, .dv = dv, .t = t, .h = h};
+    do q.scale = vb_rng_z(&r, VB_GEN_MIX);
+    while (!q.scale);
+    kv.krec = krec, kv.vrec = vrec;
     vb_ref_pack_q(&q), vb_ref_pack_kv(&kv);
     for (uint32_t i = 0; config_at(&r, i, &c); i++) {
       q.rec = poisoned(qn), kv.krec = poisoned(qn), kv.vrec = poisoned(vn);
@@ -204,8 +206,8 @@ static void swiglu_add(void) {
     if (!vb_rng_below(&r, 4)) // cancellation: b = -a, nearly
       for (uint64_t i = 0; i < size; i++) b[i] = a[i] ? a[i] ^ 0x80000000u ^ (uint32_t)vb_rng_below(&r, 2) : 0;
     struct vb_range t = random_range(&r, tokens), cr = random_range(&r, cols);
-    struct vb_swiglu_op s = {a, b, cols, t, cr, y};
-    struct vb_add_op add = {a, b, cols, t, cr, z};
+    struct vb_swiglu_op s = {.g = a, .u = b, .cols = cols, .t = t, .n = cr, .y = y};
+    struct vb_add_op add = {.a = a, .b = b, .cols = cols, .t = t, .n = cr, .y = z};
     vb_ref_swiglu(&s), vb_ref_add(&add);
     for (uint32_t i = 0; config_at(&r, i, &c); i++) {
       s.y = poisoned(4 * size), add.y = poisoned(4 * size);
