@@ -3,6 +3,7 @@
 #include "cpu/cpu.h"
 #include "cpu/dot.h"
 #include "cpu/scratch.h"
+#include "ref/ref.h"
 
 struct rows {
   const struct vb_attention_op *op;
@@ -95,8 +96,26 @@ static void tile_run(const struct vb_isa *isa, const struct rows *r, struct vb_a
   }
 }
 
+// Windows, chunks, key lists, sinks, soft-caps and values inside the keys have no fast form yet: right and slow.
+static bool plain(const struct vb_attention_op *op) {
+  return !op->window && !op->chunk && !op->list && !op->sinks && !op->cap && op->kv->v;
+}
+static void by_reference(const struct vb_attention_op *op, int threads) {
+#pragma omp parallel for num_threads(threads) if (threads > 1) schedule(dynamic) collapse(2)
+  for (uint32_t t = op->t.begin; t < op->t.end; t++)
+    for (uint32_t h = op->h.begin; h < op->h.end; h++) {
+      struct vb_attention_op one = *op;
+      one.t = (struct vb_range){t, t + 1}, one.h = (struct vb_range){h, h + 1};
+      vb_ref_attention(&one);
+    }
+}
+
 void vb_cpu_attention(const struct vb_attention_op *op, int threads) {
   if (op->t.begin >= op->t.end || op->h.begin >= op->h.end) return;
+  if (!plain(op)) {
+    by_reference(op, vb_threads(threads));
+    return;
+  }
   const struct vb_isa *isa = vb_cpu_isa();
   const uint32_t group = group_of(op), tokens = op->t.end - op->t.begin, g0 = op->h.begin / group;
   const uint32_t key_heads = (op->h.end - 1) / group - g0 + 1;

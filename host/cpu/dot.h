@@ -67,7 +67,7 @@ struct vb_isa {
   void (*tile_p2)(const struct vb_w8 *w, uint32_t row, uint32_t rows, struct vb_range b, const uint8_t *packs,
                   uint32_t tiles, int64_t *acc);
   /// Carrier arithmetic of n values.
-  void (*add)(const vb_z *a, const vb_z *b, uint32_t n, vb_z *y);
+  void (*add)(const vb_z *a, const vb_z *b, uint32_t n, vb_z *y); ///< y may be a
   void (*mul)(const vb_z *a, const vb_z *b, uint32_t n, vb_z *y); ///< y may be a
   void (*mul_scalar)(const vb_z *a, vb_z b, uint32_t n, vb_z *y); ///< y may be a
   void (*silu_mul)(const vb_z *g, const vb_z *u, uint32_t n, vb_z *y);

@@ -5,6 +5,7 @@
 #include "cpu/cpu.h"
 #include "cpu/mm8.h"
 #include "cpu/scratch.h"
+#include "ref/ref.h"
 
 enum { TOKENS = 512 }; // per step: bounds the scratch memory
 
@@ -159,8 +160,26 @@ static void full_down(struct step *s, int threads) {
   free(tmax), free(acc);
 }
 
+// Shared experts, biases, other activations and input gates have no fast form yet: right and slow, by token.
+static bool plain(const struct vb_experts_w *w) {
+  return !w->shared_inter && w->act == VB_EXPERT_SWIGLU && !w->gate_input && !w->gate_bias && !w->up_bias &&
+         !w->down_bias;
+}
+static void by_reference(const struct vb_experts_op *op, int threads) {
+#pragma omp parallel for num_threads(threads) if (threads > 1) schedule(dynamic)
+  for (uint32_t t = op->t.begin; t < op->t.end; t++) {
+    struct vb_experts_op one = *op;
+    one.t = (struct vb_range){t, t + 1};
+    vb_ref_experts(&one);
+  }
+}
+
 void vb_cpu_experts(const struct vb_experts_op *op, int threads) {
   if (op->t.begin >= op->t.end) return;
+  if (!plain(op->w)) {
+    by_reference(op, vb_threads(threads));
+    return;
+  }
   const uint32_t block = op->t.end - op->t.begin < TOKENS ? op->t.end - op->t.begin : TOKENS;
   const uint64_t pairs = (uint64_t)block * op->k;
   const uint64_t experts = op->e.end > op->e.begin ? op->e.end - op->e.begin : 0;

@@ -156,8 +156,7 @@ static void p2_i14(const struct vb_w14 *w, uint32_t row, uint32_t rows, const st
         if (i < n)
           x[i] = _mm512_madd_epi16(_mm512_loadu_si512(w->q + (from + i) * VB_BLOCK),
                                    _mm512_loadu_si512(a->q + (size_t)(at + i) * VB_BLOCK));
-        else
-          x[i] = _mm512_setzero_si512();
+        else x[i] = _mm512_setzero_si512();
       }
       for (int i = 0; i < 8; i++)
         y[i] = _mm512_add_epi32(_mm512_unpacklo_epi32(x[2 * i], x[2 * i + 1]),

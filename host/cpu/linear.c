@@ -6,7 +6,9 @@
 
 enum { TOKENS = 128 };
 
-static void linear_i8(const struct vb_linear_op *op, int threads) {
+// Rows n of w times vector `group` of the `groups` per token.
+static void linear_i8(const struct vb_linear_op *op, uint32_t groups, uint32_t group, struct vb_range rows,
+                      int threads) {
   const struct vb_isa *isa = vb_cpu_isa();
   const struct vb_w8 *w = op->w8;
   const uint64_t ld = (uint64_t)w->blocks * VB_BLOCK;
@@ -34,15 +36,16 @@ static void linear_i8(const struct vb_linear_op *op, int threads) {
       for (uint32_t i = 0; i < count; i++) {
         uint64_t t = t0 + i;
         a[i].q = q + i * ld, a[i].codes = codes + (uint64_t)i * w->blocks;
-        a[i].max = isa->quant_i8(op->x + t * w->cols, w->cols, q + i * ld, codes + (uint64_t)i * w->blocks);
+        a[i].max =
+            isa->quant_i8(op->x + (t * groups + group) * w->cols, w->cols, q + i * ld, codes + (uint64_t)i * w->blocks);
         z[i] = op->acc ? NULL : op->y + t * w->rows;
         acc[i] = op->acc ? op->acc + t * w->rows : NULL;
       }
 #pragma omp for schedule(static)
       for (uint32_t i = 0; i < vb_mm8_tiles(isa, count); i++) vb_mm8_pack(isa, &job, i, packs);
 #pragma omp for schedule(dynamic)
-      for (uint32_t n = op->n.begin; n < op->n.end; n += VB_TILE_ROWS)
-        vb_mm8_rows(isa, &job, (struct vb_range){n, op->n.end - n < VB_TILE_ROWS ? op->n.end : n + VB_TILE_ROWS});
+      for (uint32_t n = rows.begin; n < rows.end; n += VB_TILE_ROWS)
+        vb_mm8_rows(isa, &job, (struct vb_range){n, rows.end - n < VB_TILE_ROWS ? rows.end : n + VB_TILE_ROWS});
     }
   }
   free(q), free(codes), free(packs);
@@ -81,8 +84,6 @@ static void linear_i14(const struct vb_linear_op *op, int threads) {
 
 void vb_cpu_linear(const struct vb_linear_op *op, int threads) {
   if (op->t.begin >= op->t.end || op->n.begin >= op->n.end) return;
-  if (op->w8)
-    linear_i8(op, vb_threads(threads));
-  else
-    linear_i14(op, vb_threads(threads));
+  if (op->w8) linear_i8(op, vb_threads(threads));
+  else linear_i14(op, vb_threads(threads));
 }

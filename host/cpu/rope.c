@@ -8,10 +8,13 @@ static void rotate_head(const struct vb_rope_op *op, const vb_z *x, vb_z *y, con
   uint32_t half = op->rot / 2;
   bool pair = op->layout == VB_ROPE_PAIR;
   for (uint32_t i = 0; i < half; i++) {
-    uint32_t a = pair ? 2 * i : i, b = pair ? 2 * i + 1 : i + half;
+    uint32_t a = op->first + (pair ? 2 * i : i), b = pair ? a + 1 : a + half;
     vb_rope_rotate(x[a], x[b], angle[i][0], angle[i][1], &y[a], &y[b]);
+    if (op->mscale) y[a] = vb_mul(y[a], op->mscale), y[b] = vb_mul(y[b], op->mscale);
   }
-  memcpy(y + 2 * half, x + 2 * half, (op->d - 2 * half) * sizeof *y);
+  uint32_t end = op->first + 2 * half;
+  memcpy(y, x, op->first * sizeof *y);
+  memcpy(y + end, x + end, (op->d - end) * sizeof *y);
 }
 
 void vb_cpu_rope(const struct vb_rope_op *op, int threads) {

@@ -2,11 +2,7 @@
 #include "cpu/cpu.h"
 #include "cpu/scratch.h"
 #include "num/num.h"
-
-static int32_t score_q16(vb_z z) {
-  vb_z s = vb_mul(z, VB_Z_LOG2E);
-  return vb_q16(vb_man(s), vb_expb(s) - 150);
-}
+#include "ref/ref.h"
 
 // The total order as one integer: larger logit first, then lower index.
 static uint64_t rank_key(vb_z z, uint32_t e) { return (uint64_t)vb_order_key(z) << 32 | (UINT32_MAX - e); }
@@ -29,7 +25,7 @@ static void select_experts(const struct vb_router_op *op, const vb_z *z, uint32_
   int32_t m = VB_M_NONE;
   top_k(z, op->experts, op->k, top);
   for (uint32_t e = 0; e < op->experts; e++) {
-    int32_t s = score_q16(z[e]);
+    int32_t s = vb_score_q16(z[e]);
     weight[e] = (uint32_t)s;
     if (s > m) m = s;
   }
@@ -48,6 +44,10 @@ static void select_experts(const struct vb_router_op *op, const vb_z *z, uint32_
 }
 
 void vb_cpu_router(const struct vb_router_op *op, int threads) {
+  if (op->score != VB_SCORE_SOFTMAX || op->groups) { // no fast form yet: right and slow
+    vb_ref_router(op);
+    return;
+  }
   const uint32_t tokens = op->t.end > op->t.begin ? op->t.end - op->t.begin : 0;
   threads = vb_threads(threads);
 #pragma omp parallel num_threads(threads) if (threads > 1)

@@ -13,12 +13,21 @@
 #include <stddef.h>
 #include <stdio.h>
 
+/// By config.json model_type (text models; multimodal wrappers give their text_config).
 enum vb_family {
-  VB_LLAMA,
-  VB_QWEN2,
-  VB_QWEN3,
-  VB_QWEN3_MOE
-}; ///< config.json model_type llama, qwen2, qwen3, qwen3_moe
+  VB_LLAMA, VB_QWEN2, VB_QWEN3, VB_QWEN3_MOE, // first, in this order
+  VB_MISTRAL, VB_MIXTRAL, VB_QWEN2_MOE, VB_QWEN3_NEXT, VB_LLAMA4, VB_DEEPSEEK_V2, VB_DEEPSEEK_V3, VB_DEEPSEEK_V32, VB_GPT_OSS, VB_GEMMA2, VB_GEMMA3
+};
+
+/// What mixes tokens in a layer.
+enum vb_mixer { VB_MIXER_ATTENTION, VB_MIXER_MLA, VB_MIXER_DELTA };
+struct vb_layer_config {
+  enum vb_mixer mixer;
+  uint32_t window, chunk; ///< 0: none
+  bool rope;              ///< false: no position embedding (Llama 4)
+  bool local_rope;        ///< uses vb_config.local_rope (Gemma 3)
+  bool moe;
+};
 
 /// Architecture, with every default resolved.
 struct vb_config {
@@ -27,11 +36,38 @@ struct vb_config {
   uint32_t hidden, layers, heads, kv_heads, head_dim, vocab, inter, max_positions;
   double rms_eps;
   bool tied, qkv_bias, qk_norm;
-  struct vb_rope_config rope;
+  struct vb_rope_config rope, local_rope;
+  double rope_mscale;                ///< multiplier of cos and sin (YaRN's attention factor); 0 or 1: none
+  bool rope_pairs;                   ///< PAIR layout instead of HALF, for the main attention
   uint32_t experts, topk, moe_inter; ///< experts 0: dense
   bool norm_topk;
-  uint8_t *is_moe;  ///< [layers]
-  int32_t bos, eos; ///< token ids or -1
+  uint8_t *is_moe;                   ///< [layers]
+  struct vb_layer_config *layer;     ///< [layers]
+  int32_t bos, eos;                  ///< token ids or -1
+  // further attention
+  bool o_bias, sinks, qk_l2, out_gate; ///< qk_l2: weightless RMS norm of q and k after RoPE; out_gate: o * sigmoid(gate) (Qwen3-Next)
+  bool zero_centred;                 ///< norm weights are stored minus one
+  bool sandwich;                     ///< norms after attention and FFN too (Gemma)
+  bool gelu;                         ///< GELU-tanh instead of SiLU
+  double attn_softcap, final_softcap; ///< 0: none
+  double query_scale;                ///< softmax scale; head_dim^-1/2 unless the family says otherwise; YaRN mscale^2 of DeepSeek folded in
+  double embed_scale;                ///< 0: none
+  double temperature;                ///< Llama 4 attn_scale on layers without RoPE; 0: none
+  uint32_t floor_scale;
+  // MLA (head_dim is nope + rope)
+  uint32_t q_lora, kv_lora, nope_dim, rope_dim, v_dim;
+  // DSA
+  uint32_t index_heads, index_dim, index_topk;
+  bool index_hadamard;
+  // gated delta rule
+  uint32_t delta_key_heads, delta_heads, delta_dk, delta_dv;
+  // MoE
+  enum vb_score score;
+  uint32_t groups, topk_groups, group_top;
+  double routed_scale;
+  bool correction_bias, router_bias, gate_input, shared_gated, expert_bias;
+  enum vb_expert_act expert_act;
+  uint32_t shared_inter;             ///< 0: no shared expert
 };
 
 enum vb_dtype { VB_BF16, VB_F16, VB_F32 };
@@ -55,10 +91,26 @@ double vb_tensor_at(const struct vb_tensor *t, uint64_t i);
 struct vb_layer {
   vb_z *attn_norm, *ffn_norm, *q_norm, *k_norm;
   struct vb_w8 q, k, v, o;
-  vb_z *q_bias, *k_bias, *v_bias;
+  vb_z *q_bias, *k_bias, *v_bias, *o_bias, *sinks;
+  vb_z *post_attn_norm, *post_ffn_norm; ///< sandwich norms
   struct vb_w8 gate, up, down; ///< dense FFN
   struct vb_w14 router;        ///< MoE
+  vb_z *router_bias, *correction_bias;
   struct vb_experts_w experts;
+  struct vb_w8 shared_expert_gate;      ///< one row: logit of the shared expert's gate (Qwen2-MoE, Qwen3-Next)
+  // MLA: q = q_b(norm(q_a x)), or .q without q_lora; kv_a gives [latent | rope key]
+  struct vb_w8 q_a, q_b, kv_a;
+  vb_z *q_a_norm, *kv_a_norm;
+  struct vb_w8 k_b, v_b; ///< naive form: rows heads * nope, heads * v
+  struct vb_w8 uk, uv;   ///< absorbed form, groups = heads: rows heads * kv_lora (cols nope), heads * v (cols kv_lora)
+  // DSA indexer
+  struct vb_w8 index_q, index_k, index_w;
+  vb_z *index_norm, *index_norm_bias;
+  // gated delta rule: rows of in_proj_qkvz and in_proj_ba as stored, grouped by key head
+  struct vb_w8 qkvz, ba;
+  vb_z *conv;          ///< [2 * key_heads * dk + heads * dv][4]: q, k, v channels
+  vb_z *ea, *dt_bias;  ///< [heads]
+  vb_z *delta_norm;    ///< [dv]
 };
 
 enum vb_weight_class { VB_CLASS_ATTENTION, VB_CLASS_FFN, VB_CLASS_EXPERTS, VB_CLASS_HEAD, VB_CLASS_ROUTER, VB_CLASSES };
@@ -84,7 +136,8 @@ struct vb_model {
   // contract constants, always there
   uint64_t *rope_freq;                               ///< [rope.dims / 2]
   vb_z eps_hidden, sqrt_hidden, eps_head, sqrt_head; ///< eps * n and sqrt(n) for n = hidden and n = head_dim
-  vb_z attn_scale;                                   ///< log2(e) / sqrt(head_dim), rounded once from double
+  vb_z attn_scale;                                   ///< log2(e) * query_scale (soft-capped: 2 log2(e) query_scale / cap), rounded once from double
+  uint64_t *local_rope_freq;                         ///< [local_rope.dims / 2] (Gemma 3), or NULL
   // contract weights, NULL or zero with raw_only
   vb_z *embed, *final_norm; ///< [vocab][hidden], [hidden]
   struct vb_w8 lm_head;

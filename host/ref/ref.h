@@ -18,6 +18,7 @@ void vb_ref_swiglu(const struct vb_swiglu_op *op);
 void vb_ref_add(const struct vb_add_op *op);
 void vb_ref_router(const struct vb_router_op *op);
 void vb_ref_experts(const struct vb_experts_op *op);
+void vb_ref_join(const struct vb_join_op *op);
 void vb_ref_softcap(const struct vb_softcap_op *op);
 void vb_ref_conv(const struct vb_conv_op *op);
 void vb_ref_delta(const struct vb_delta_op *op);

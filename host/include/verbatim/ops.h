@@ -173,6 +173,18 @@ struct vb_add_op {
   vb_z *y;
 };
 
+/// Cut and join: y[t][h] = [a's slice of head h | b's slice of head h]. A source with one head serves all heads; b.len may be 0.
+struct vb_piece {
+  const vb_z *x; ///< [T][heads][width]
+  uint32_t heads, width, first, len;
+};
+struct vb_join_op {
+  struct vb_piece a, b;
+  uint32_t heads;
+  struct vb_range t, h;
+  vb_z *y; ///< [T][heads][a.len + b.len]
+};
+
 /// y = cap * tanh(x / cap): the soft-cap of final logits.
 struct vb_softcap_op {
   const vb_z *x; ///< [T][cols]
