@@ -25,7 +25,7 @@ VB_NATIVE ?= 1
 SIM_TRACE ?=
 
 # A unit is a folder of hw/ with its top module vb_<unit>.sv.
-SIM_UNITS := $(patsubst hw/%/,%,$(foreach u,router attention,$(if $(wildcard hw/$u/vb_$u.sv),hw/$u/)))
+SIM_UNITS := $(foreach u,router attention,$(if $(wildcard hw/$u/vb_$u.sv),$u))
 SIM_DIR := $(BUILD)/sim$(if $(SIM_TRACE),-trace)
 VERILATOR_ROOT ?= $(shell $(VERILATOR) --getenv VERILATOR_ROOT 2>/dev/null)
 SIM_VINC := $(VERILATOR_ROOT)/include
@@ -40,11 +40,11 @@ SIM_CXXFLAGS = -std=gnu++17 $(or $(OPT),-O2) -g -fPIC -fvisibility=hidden -Wall 
                -I$(SIM_DIR) $(if $(SIM_TRACE),-DVB_SIM_TRACED)
 SIM_CFLAGS = -std=gnu11 $(or $(OPT),-O2) -g -fPIC -fvisibility=hidden -Wall -Wextra -Wconversion -Werror -MMD -MP $(SAN) -Ihost
 SIM_RUNTIME := verilated verilated_threads $(if $(SIM_TRACE),verilated_fst_c)
-SIM_DEFS := -DVL_USER_FATAL -DVL_USER_STOP -DVL_USER_FINISH -DVL_DEBUG=0
+SIM_DEFS := -DVL_USER_FATAL -DVL_USER_STOP -DVL_USER_FINISH
 
 SIM_SV_COMMON := hw/lint.vlt hw/common/vb_tables_pkg.sv hw/common/vb_pkg.sv
 sim_sv = $(SIM_SV_COMMON) hw/config/$1/vb_cfg_pkg.sv $(wildcard hw/$2/*_pkg.sv) hw/$2/vb_$2.sv $(wildcard hw/$2/vb_$2_bind.sv)
-SIM_SV_ALL := $(wildcard hw/common/*.sv hw/common/*.svh hw/config/*/*.sv hw/router/*.sv hw/attention/*.sv) hw/lint.vlt
+sim_deps = $(wildcard hw/common/*.sv hw/common/*.svh hw/config/$1/*.sv hw/$2/*.sv) hw/lint.vlt
 
 SIM_OBJS := $(patsubst sim/dram/%.c,$(SIM_DIR)/obj/dram/%.o,$(wildcard sim/dram/*.c)) \
             $(SIM_DIR)/obj/axi_slave.o $(SIM_DIR)/obj/harness.o $(SIM_DIR)/obj/verilated_hooks.o \
@@ -53,7 +53,7 @@ SIM_MODELS :=
 
 # $1 configuration, $2 unit
 define sim_unit
-$(SIM_DIR)/$1/$2/V$2_$1.mk: $(SIM_SV_ALL) make/sim.mk
+$(SIM_DIR)/$1/$2/V$2_$1.mk: $(call sim_deps,$1,$2) make/sim.mk
 	@mkdir -p $$(@D)
 	$$(call say,VLTR,"$2 ($1)")
 	$$(Q)$$(VERILATOR) $$(SIM_VFLAGS) -y hw/$2 --prefix V$2_$1 --Mdir $$(@D) --top-module vb_$2 $$(call sim_sv,$1,$2)
