@@ -93,8 +93,8 @@ __kernel void vb_attn_sum(__global const int *scores, __global const uchar *k, _
     if (c == 0) continue;
     int p = (int)vb_shr_rhu32(t, (uint)(e - c + (int)i));
     if (p == 0) continue;
-    c0 += convert_long16(convert_int16(vload16(0, x + (ulong)j * val)) * p);
-    c1 += convert_long16(convert_int16(vload16(1, x + (ulong)j * val)) * p);
+    c0 += convert_long16(convert_int16(VB_HALF(x + (ulong)j * val, 0)) * p);
+    c1 += convert_long16(convert_int16(VB_HALF(x + (ulong)j * val, 1)) * p);
   }
   if (b == 0u) l[r] = total;
   long out[32];

@@ -84,6 +84,10 @@ long vb_fold_wide(int16 v) {
   return b.x + b.y + b.z + b.w;
 }
 
+// Half a block. Elements of blocks are 32-byte aligned everywhere (verbatim/layout.h), which vload16 would not know: PoCL
+// makes 16 loads of it.
+#define VB_HALF(p, i) (((__global const char16 *)(p))[i])
+
 #define VB_P2_TILE(TM)                                                                                                 \
   void vb_p2_tile##TM(__global const char *aq, __global const uchar *ac, const struct vb_side *a,                      \
                       __global const char *wq, __global const uchar *wc, const struct vb_side *w, uint nb,             \
@@ -97,8 +101,8 @@ long vb_fold_wide(int16 v) {
       short16 w0[4], w1[4];                                                                                            \
       int sw[4], sa[TM], far_w = 0, far_a = 0;                                                                         \
       _Pragma("unroll") for (int n = 0; n < 4; n++) {                                                                  \
-        w0[n] = convert_short16(vload16(2u * b, wq + w[n].elem));                                                      \
-        w1[n] = convert_short16(vload16(2u * b + 1u, wq + w[n].elem));                                                 \
+        w0[n] = convert_short16(VB_HALF(wq + w[n].elem, 2u * b));                                                      \
+        w1[n] = convert_short16(VB_HALF(wq + w[n].elem, 2u * b + 1u));                                                 \
         sw[n] = vb_below(w[n].top, wc[w[n].code + b]);                                                                 \
         far_w = max(far_w, sw[n]);                                                                                     \
       }                                                                                                                \
@@ -108,15 +112,15 @@ long vb_fold_wide(int16 v) {
       }                                                                                                                \
       if (far_w + far_a <= 8) {                                                                                        \
         _Pragma("unroll") for (int m = 0; m < TM; m++) {                                                               \
-          short16 a0 = convert_short16(vload16(2u * b, aq + a[m].elem));                                               \
-          short16 a1 = convert_short16(vload16(2u * b + 1u, aq + a[m].elem));                                          \
+          short16 a0 = convert_short16(VB_HALF(aq + a[m].elem, 2u * b));                                               \
+          short16 a1 = convert_short16(VB_HALF(aq + a[m].elem, 2u * b + 1u));                                          \
           _Pragma("unroll") for (int n = 0; n < 4; n++) lane[m][n] +=                                                  \
               convert_int16(a0 * w0[n] + a1 * w1[n]) << (int16)(8 - sa[m] - sw[n]);                                    \
         }                                                                                                              \
       } else {                                                                                                         \
         _Pragma("unroll") for (int m = 0; m < TM; m++) {                                                               \
-          short16 a0 = convert_short16(vload16(2u * b, aq + a[m].elem));                                               \
-          short16 a1 = convert_short16(vload16(2u * b + 1u, aq + a[m].elem));                                          \
+          short16 a0 = convert_short16(VB_HALF(aq + a[m].elem, 2u * b));                                               \
+          short16 a1 = convert_short16(VB_HALF(aq + a[m].elem, 2u * b + 1u));                                          \
           _Pragma("unroll") for (int n = 0; n < 4; n++) acc[m][n] +=                                                   \
               vb_p2_term(vb_fold(convert_int16(a0 * w0[n] + a1 * w1[n])), sa[m] + sw[n]);                              \
         }                                                                                                              \

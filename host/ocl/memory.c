@@ -137,7 +137,8 @@ cl_mem vb_ocl_weight(struct vb_ocl *d, const void *host, size_t bytes) {
   if (w->host && w->bytes == bytes && w->print == print) return w->mem;
   if (w->mem) clReleaseMemObject(w->mem);
   if (!w->host) d->weights++;
-  cl_mem_flags where = d->unified ? CL_MEM_USE_HOST_PTR : CL_MEM_COPY_HOST_PTR;
+  // In place only where kernels may use aligned loads.
+  cl_mem_flags where = d->unified && (uintptr_t)host % 64 == 0 ? CL_MEM_USE_HOST_PTR : CL_MEM_COPY_HOST_PTR;
   cl_mem mem = create(d, CL_MEM_READ_ONLY | where, bytes, (void *)(uintptr_t)host, "weight buffer");
   // A failed cell keeps its place in the probe sequence, with a size that never matches.
   *w = (struct vb_weight){host, mem ? bytes : 0, print, mem};
