@@ -155,6 +155,46 @@ static void silu(void) {
   CU_ASSERT_EQUAL(vb_silu(0), 0);
 }
 
+/// Functions of single values with an exact counterpart: worst error over random carrier values.
+static long double worst_of(struct vb_rng *r, uint64_t n, long double (*err)(vb_z), int lo, int hi) {
+  long double worst = 0;
+  for (uint64_t i = 0; i < n; i++) {
+    uint32_t e = (uint32_t)(127 + vb_rng_range(r, lo, hi));
+    long double d = err(((uint32_t)vb_rng_next(r) & 0x807fffff) | e << 23);
+    if (d > worst) worst = d;
+  }
+  return worst;
+}
+static long double tanh_error(vb_z x) { return fabsl(oracle_value(vb_tanh(x)) - tanhl(oracle_value(x))); }
+static long double softplus_error(vb_z x) {
+  long double v = oracle_value(x), exact = (v > 0 ? v : 0) + log1pl(expl(-fabsl(v)));
+  return fabsl((long double)vb_softplus2(x) * 0x1p-31L - exact * 1.4426950408889634073599246810018921L);
+}
+static long double expz_error(vb_z x) {
+  long double exact = expl(oracle_value(x));
+  return exact < 0x1p-61L || exact >= 0x1p63L ? 0 : fabsl(oracle_value(vb_expz(x)) - exact) / exact;
+}
+/// Relative to |x|: near its zero crossing towards -inf GELU is far smaller than its argument.
+static long double gelu_error(vb_z x) {
+  long double v = oracle_value(x), z = 0.7978845608028653558798921198687L * (v + 0.044715L * v * v * v);
+  return fabsl(oracle_value(vb_gelu_tanh(x)) - 0.5L * v * (1 + tanhl(z))) / fabsl(v);
+}
+
+static void more_functions(void) {
+  struct vb_rng r = vb_test_rng();
+  uint64_t n = vb_test_count(500000, 50000000);
+  bound("tanh", "absolute", worst_of(&r, n, tanh_error, -40, 8), -24.2);
+  bound("softplus, in log2 units", "absolute", worst_of(&r, n, softplus_error, -40, 5), -26.0);
+  bound("EXPZ", "relative", worst_of(&r, n, expz_error, -40, 5), -23.9);
+  bound("GELU (tanh form)", "of |x|", worst_of(&r, n, gelu_error, -40, 20), -23.0);
+  vb_test_compared("functions", 4 * n);
+  CU_ASSERT_EQUAL(vb_tanh(0), 0);
+  CU_ASSERT_EQUAL(vb_expz(0), VB_Z_ONE);
+  CU_ASSERT_EQUAL(vb_gelu_tanh(0), 0);
+  CU_ASSERT_EQUAL(vb_softplus2(0), (uint64_t)1 << 31);          // log2(2) in Q.31
+  CU_ASSERT_EQUAL(vb_softplus2(0x43000000), (uint64_t)1 << 38); // saturates with T31, from x = 88.72 on
+}
+
 /// 1/sqrt over two octaves holds for all: the exponent only scales. All 2^24 mantissas in either run.
 static void rsq(void) {
   long double worst = 0;
@@ -264,9 +304,17 @@ static void rotate(void) {
 }
 
 int main(int argc, char **argv) {
-  const struct vb_test tests[] = {
-      {"exp2_24", exp2_24}, {"q7", q7},   {"sigmoid", sigmoid}, {"silu", silu},     {"rsq", rsq},
-      {"log2i", log2i},     {"t31", t31}, {"cossin", cossin},   {"rotate", rotate}, {0}};
+  const struct vb_test tests[] = {{"exp2_24", exp2_24},
+                                  {"q7", q7},
+                                  {"sigmoid", sigmoid},
+                                  {"silu", silu},
+                                  {"more_functions", more_functions},
+                                  {"rsq", rsq},
+                                  {"log2i", log2i},
+                                  {"t31", t31},
+                                  {"cossin", cossin},
+                                  {"rotate", rotate},
+                                  {0}};
   const struct vb_suite suites[] = {{"func", tests, NULL, NULL}, {0}};
   return vb_test_main(argc, argv, suites);
 }

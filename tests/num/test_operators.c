@@ -304,7 +304,8 @@ static void experts(void) {
       for (uint32_t e = 0; e < count; e++) top = shared[e * dim + i] > top ? shared[e * dim + i] : top;
       for (uint32_t e = 0; e < count; e++) shared[e * dim + i] = top;
     }
-    struct vb_experts_w w = {count, dim, inter, gate.w8, up.w8, down.w8};
+    struct vb_experts_w w = {
+        .experts = count, .dim = dim, .inter = inter, .gate = gate.w8, .up = up.w8, .down = down.w8};
     uint32_t *ids = poison(4 * pairs), all[8];
     vb_z *x = random_z(&r, kind, tokens * dim), *gates = random_z(&r, VB_GEN_GAUSS, pairs);
     for (uint32_t t = 0; t < tokens; t++) {
