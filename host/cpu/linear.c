@@ -84,6 +84,15 @@ static void linear_i14(const struct vb_linear_op *op, int threads) {
 
 void vb_cpu_linear(const struct vb_linear_op *op, int threads) {
   if (op->t.begin >= op->t.end || op->n.begin >= op->n.end) return;
-  if (op->w8) linear_i8(op, vb_threads(threads));
-  else linear_i14(op, vb_threads(threads));
+  if (op->w14) {
+    linear_i14(op, vb_threads(threads));
+    return;
+  }
+  const uint32_t groups = op->groups > 1 ? op->groups : 1, size = op->w8->rows / groups;
+  for (uint32_t g = op->n.begin / size; g < groups && g * size < op->n.end; g++) {
+    struct vb_range n = {g * size, (g + 1) * size};
+    if (n.begin < op->n.begin) n.begin = op->n.begin;
+    if (n.end > op->n.end) n.end = op->n.end;
+    linear_i8(op, groups, g, n, vb_threads(threads));
+  }
 }

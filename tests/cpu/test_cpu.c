@@ -4,6 +4,7 @@
 /// test_parts.c.
 #include "compare.h"
 #include "cpu/cpu.h"
+#include "num/num.h"
 #include "ref/ref.h"
 #include "runtime/merge.h"
 #include <stdlib.h>
@@ -18,7 +19,7 @@ static void embed(void) {
     for (uint32_t t = 0; t < tokens; t++) ids[t] = (int32_t)vb_rng_below(&r, vocab);
     vb_z *table = random_values(&r, (uint64_t)vocab * dim), *y = poisoned(4ull * tokens * dim);
     struct vb_embed_op op = {.table = table, .tokens = ids, .vocab = vocab, .dim = dim, .y = y};
-    op.t = random_range(&r, tokens);
+    op.t = random_range(&r, tokens), op.scale = vb_rng_below(&r, 2) ? vb_rng_z(&r, VB_GEN_MIX) : 0;
     vb_ref_embed(&op);
     for (uint32_t i = 0; config_at(&r, i, &c); i++) {
       op.y = poisoned(4ull * tokens * dim);
@@ -39,7 +40,9 @@ static void rmsnorm(void) {
     uint32_t tokens = between(&r, 1, 9), groups = between(&r, 1, 5), len = between(&r, 1, 300);
     uint64_t size = (uint64_t)tokens * groups * len;
     vb_z *x = random_values(&r, size), *w = random_values(&r, len), *y = poisoned(4 * size);
-    struct vb_rmsnorm_op op = {.x = x, .w = w, .groups = groups, .n = len, .y = y};
+    vb_z *bias = random_values(&r, len);
+    struct vb_rmsnorm_op op = {.x = x, .w = vb_rng_below(&r, 4) ? w : NULL, .groups = groups, .n = len, .y = y};
+    op.kind = (enum vb_norm_kind)vb_rng_below(&r, 3), op.bias = bias, op.inv_n = vb_from_float(1.0f / (float)len);
     op.eps_n = vb_rng_z(&r, VB_GEN_UNIFORM) & 0x7fffffff, op.sqrt_n = vb_rng_z(&r, VB_GEN_UNIFORM) & 0x7fffffff;
     op.t = random_range(&r, tokens), op.g = random_range(&r, groups);
     vb_ref_rmsnorm(&op);
@@ -51,7 +54,7 @@ static void rmsnorm(void) {
       compare(&r, "rmsnorm", &c, y, op.y, size, 4);
       free(op.y);
     }
-    free(x), free(w), free(y);
+    free(x), free(w), free(y), free(bias);
   }
 }
 
@@ -65,10 +68,13 @@ static void linear_case(struct vb_rng *r, bool i14, const char *name) {
   struct vb_w14 w14 = {0};
   if (i14) w14 = random_w14(r, rows, cols);
   else w8 = random_w8(r, rows, cols);
+  uint32_t groups = i14 || vb_rng_below(r, 3) ? 1 : between(r, 2, 4); // grouped: no row may be left over
+  if (rows % groups) groups = 1;
   uint64_t size = (uint64_t)tokens * rows;
-  vb_z *x = random_values(r, (uint64_t)tokens * cols), *bias = random_values(r, rows), *y = poisoned(4 * size);
+  vb_z *x = random_values(r, (uint64_t)tokens * groups * cols), *bias = random_values(r, rows), *y = poisoned(4 * size);
   int64_t *acc = poisoned(8 * size);
   struct vb_linear_op whole = {.x = x, .w8 = i14 ? NULL : &w8, .w14 = i14 ? &w14 : NULL, .y = y};
+  whole.groups = groups;
   whole.bias = vb_rng_below(r, 2) ? bias : NULL;
   whole.t = random_range(r, tokens), whole.n = random_range(r, rows), whole.b = (struct vb_range){0, vb_blocks(cols)};
   struct vb_linear_op part = whole;
@@ -148,7 +154,8 @@ static void rope(void) {
     uint32_t pos[6];
     vb_z *x = random_values(&r, size), *y = poisoned(4 * size);
     struct vb_rope_op op = {.x = x, .freq = freq, .pos = pos, .heads = heads, .d = d, .y = y};
-    op.rot = vb_rng_below(&r, 2) ? d : 2 * between(&r, 0, d / 2);
+    op.rot = vb_rng_below(&r, 2) ? d : 2 * between(&r, 0, d / 2), op.first = between(&r, 0, d - op.rot);
+    op.mscale = vb_rng_below(&r, 2) ? vb_rng_z(&r, VB_GEN_MIX) : 0;
     op.layout = vb_rng_below(&r, 2) ? VB_ROPE_PAIR : VB_ROPE_HALF;
     for (uint32_t i = 0; i < 64; i++) freq[i] = vb_rng_next(&r) >> vb_rng_below(&r, 60);
     for (uint32_t t = 0; t < 6; t++) pos[t] = (uint32_t)vb_rng_below(&r, vb_rng_below(&r, 2) ? 3 : 1u << 31);
@@ -171,14 +178,19 @@ static void pack(void) {
   struct config c;
   for (uint32_t n = 0; more_cases("pack", n, 40); n++) {
     uint32_t tokens = between(&r, 1, 6), heads = between(&r, 1, 4), dk = between(&r, 1, 200), dv = between(&r, 1, 200);
+    if (!vb_rng_below(&r, 3)) dk = 1u << between(&r, 0, 7);
     uint64_t rows = (uint64_t)tokens * heads, qn = rows * vb_rec_bytes(dk), vn = rows * vb_val_bytes(dv);
     vb_z *k = random_values(&r, rows * dk), *v = random_values(&r, rows * dv);
     uint8_t *rec = poisoned(qn), *krec = poisoned(qn), *vrec = poisoned(vn);
     struct vb_range t = random_range(&r, tokens), h = random_range(&r, heads);
     struct vb_pack_q_op q = {.x = k, .heads = heads, .d = dk, .t = t, .h = h, .rec = rec};
     struct vb_pack_kv_op kv = {.k = k, .v = v, .heads = heads, .dk = dk, .dv = dv, .t = t, .h = h};
-    do q.scale = vb_rng_z(&r, VB_GEN_MIX);
-    while (!q.scale);
+    uint32_t pos[6];
+    for (uint32_t p = 0; p < 6; p++) pos[p] = (uint32_t)vb_rng_below(&r, 1u << 20);
+    q.scale = vb_rng_z(&r, VB_GEN_MIX), q.pos = pos, q.temperature = vb_rng_z(&r, VB_GEN_MIX);
+    q.floor_scale = vb_rng_below(&r, 3) ? 0 : between(&r, 1, 9000);
+    q.hadamard = kv.hadamard = dk <= 128 && !(dk & (dk - 1));
+    if (!vb_rng_below(&r, 4)) kv.v = NULL;
     kv.krec = krec, kv.vrec = vrec;
     vb_ref_pack_q(&q), vb_ref_pack_kv(&kv);
     for (uint32_t i = 0; config_at(&r, i, &c); i++) {
@@ -207,6 +219,7 @@ static void swiglu_add(void) {
       for (uint64_t i = 0; i < size; i++) b[i] = a[i] ? a[i] ^ 0x80000000u ^ (uint32_t)vb_rng_below(&r, 2) : 0;
     struct vb_range t = random_range(&r, tokens), cr = random_range(&r, cols);
     struct vb_swiglu_op s = {.g = a, .u = b, .cols = cols, .t = t, .n = cr, .y = y};
+    s.act = (enum vb_act)vb_rng_below(&r, 3);
     struct vb_add_op add = {.a = a, .b = b, .cols = cols, .t = t, .n = cr, .y = z};
     vb_ref_swiglu(&s), vb_ref_add(&add);
     for (uint32_t i = 0; config_at(&r, i, &c); i++) {
