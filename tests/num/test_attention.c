@@ -55,7 +55,36 @@ static struct job new_job(struct vb_rng *r, uint32_t tokens, uint32_t keys, uint
                                   .mode = VB_ATTN_FULL};
   return j;
 }
-static void free_job(struct job *j) { free(j->kv.k), free(j->kv.v), free(j->q); }
+static void free_job(struct job *j) {
+  free(j->kv.k), free(j->kv.v), free(j->q);
+  free((void *)j->op.list), free((void *)j->op.list_count), free((void *)j->op.sinks);
+}
+
+/// What model families add: sliding window or chunk, key lists, sinks, soft-cap. `masks` only where keys keep their order.
+static void add_features(struct vb_rng *r, struct job *j, uint32_t trial, bool masks) {
+  uint32_t keys = j->op.key.end;
+  if (masks && trial % 4 == 1) j->op.window = 1 + (uint32_t)vb_rng_below(r, keys);
+  if (masks && trial % 4 == 2) j->op.chunk = 1 + (uint32_t)vb_rng_below(r, keys);
+  if (masks && trial % 4 == 3) {
+    uint32_t *list = fill_new(4 * (uint64_t)j->tokens * keys), *count = fill_new(4 * (uint64_t)j->tokens);
+    for (uint32_t t = 0; t < j->tokens; t++) {
+      count[t] = 0;
+      for (uint32_t p = 0; p < keys; p++)
+        if (vb_rng_below(r, 2)) list[t * keys + count[t]++] = p;
+    }
+    j->op.list = list, j->op.list_count = count, j->op.list_stride = keys;
+  }
+  if (trial % 3 == 1) {
+    vb_z *sinks = fill_new(4 * (uint64_t)j->op.heads);
+    vb_rng_fill(r, VB_GEN_OUTLIER, sinks, j->op.heads);
+    j->op.sinks = sinks;
+  }
+  if (trial % 5 == 2) j->op.cap = (int64_t)vb_rng_range(r, 1, 60) << 24;
+}
+static int32_t sink_score(const struct vb_attention_op *op, uint64_t row) {
+  vb_z s = vb_mul(op->sinks[row % op->heads], VB_Z_LOG2E);
+  return vb_q16(vb_man(s), vb_expb(s) - 150);
+}
 
 static vb_z *full(const struct job *j) {
   struct vb_attention_op op = j->op;
@@ -94,6 +123,7 @@ static vb_z *split(const struct job *j, const uint32_t *cuts, uint32_t parts, co
       op.m[i] = VB_M_NONE;
       for (uint32_t p = 0; p < parts; p++)
         if (m[p][i] > op.m[i]) op.m[i] = m[p][i];
+      if (op.sinks && sink_score(&op, i) > op.m[i]) op.m[i] = sink_score(&op, i);
     }
   }
   for (uint32_t p = 0; p < parts; p++) {
@@ -127,6 +157,10 @@ static vb_z *split(const struct job *j, const uint32_t *cuts, uint32_t parts, co
     for (uint64_t i = 0; i < rows; i++) {
       uint64_t sum = 0;
       for (uint32_t p = 0; p < parts; p++) sum += l[p][i];
+      if (op.sinks) {
+        int64_t d = (int64_t)op.m[i] - sink_score(&op, i);
+        sum += vb_shr_rhu((uint64_t)vb_exp2_24((uint32_t)(d & 0xffff)) << 8, (int)(d >> 16));
+      }
       for (uint64_t c = 0; c < dv; c++) {
         int64_t n = 0;
         for (uint32_t p = 0; p < parts; p++) n += num[p][i * dv + c];
@@ -152,6 +186,7 @@ static void splits(void) {
   uint32_t trials = (uint32_t)vb_test_count(200, 20000);
   for (uint32_t t = 0; t < trials; t++) {
     struct job j = random_job(&r, t, 4);
+    add_features(&r, &j, t, true);
     uint32_t parts = 1 + (uint32_t)vb_rng_below(&r, MAX_PARTS), keys = j.op.key.end, cuts[MAX_PARTS + 1],
              order[MAX_PARTS];
     cuts[0] = 0;
@@ -172,7 +207,9 @@ static void key_shuffles(void) {
   struct vb_rng r = vb_test_rng();
   uint32_t trials = (uint32_t)vb_test_count(200, 20000);
   for (uint32_t t = 0; t < trials; t++) {
-    struct job j = random_job(&r, t, 1), s = j; // one token sees every key, so any order is legal
+    struct job j = random_job(&r, t, 1);
+    add_features(&r, &j, t, false);
+    struct job s = j; // one token sees every key, so any order is legal
     uint32_t keys = j.op.key.end, *order = malloc(keys * sizeof *order);
     uint32_t rec = vb_rec_bytes(j.kv.dk), val = vb_val_bytes(j.kv.dv);
     s.kv.k = fill_new((uint64_t)s.kv.heads * s.kv.capacity * rec);
@@ -196,6 +233,7 @@ static void token_and_head_ranges(void) {
   struct vb_rng r = vb_test_rng();
   for (uint32_t t = 0; t < 100; t++) {
     struct job j = random_job(&r, t, 6);
+    add_features(&r, &j, t, true);
     struct vb_attention_op op = j.op;
     vb_z *want = full(&j);
     op.kv = &j.kv;
@@ -217,12 +255,14 @@ static void decode_equals_prefill(void) {
   struct vb_rng r = vb_test_rng();
   for (uint32_t t = 0; t < 60; t++) {
     struct job j = random_job(&r, t, 8);
+    add_features(&r, &j, t, true);
     vb_z *want = full(&j), *got = fill_new((uint64_t)j.rows * j.kv.dv * sizeof *got);
     for (uint32_t i = 0; i < j.tokens; i++) {
       struct vb_attention_op op = j.op;
       op.kv = &j.kv;
       op.q = j.q + (uint64_t)i * j.op.heads * vb_rec_bytes(j.kv.dk);
       op.y = got + (uint64_t)i * j.op.heads * j.kv.dv;
+      if (op.list) op.list += (uint64_t)i * op.list_stride, op.list_count += i;
       op.t = (struct vb_range){0, 1};
       op.first_count = j.op.first_count + i;
       op.key.end = op.first_count;
