@@ -101,8 +101,67 @@ $(SIM_RUNTIME:%=$(SIM_DIR)/obj/%.o): $(SIM_DIR)/obj/%.o: $(SIM_VINC)/%.cpp make/
 SIM_HARNESS_OBJS := $(SIM_OBJS) $(SIM_MODELS)
 SIM_HARNESS_LIBS := -lstdc++ -lpthread $(if $(SIM_TRACE),-lz)
 
-.PHONY: sim lint-rtl check-config
+# ---- tests: the router and the DRAM model, and every assertion of the shared cells with a planted violation
+SIM_TEST_DIR := $(BUILD)/tests/hw
+SIM_TEST_FLAGS = $(or $(OPT),-O2) -g -Wall -Wextra -Wconversion -Werror -MMD -MP $(SAN) -Itests -Isim -Ihost -Ihost/include
+SIM_SUPPORT := $(SIM_DIR)/tests/support/harness.o $(SIM_DIR)/tests/support/random.o
+SIM_CHECKED := vb_axil_chk vb_apctrl_chk vb_axi4_chk vb_fifo vb_stats vb_axi_rd vb_axi_wr vb_axi_rd_mux
+SIM_CHK_LIBS := $(foreach m,$(SIM_CHECKED),$(SIM_DIR)/chk/$m/Vchk_$m__ALL.a)
+# Small on purpose: narrow data, shallow FIFO.
+SIM_CHK_axi4 := -GDW=64 -GIDW=2
+SIM_CHK_G = $(if $(filter vb_fifo,$1),-GDEPTH=4,$(if $(filter vb_axi_rd vb_axi_wr vb_axi4_chk,$1),$(SIM_CHK_axi4)))
+
+$(SIM_DIR)/tests/%.o: tests/%.c make/sim.mk
+	@mkdir -p $(@D)
+	$(call say,CC,$<)
+	$(Q)$(CCACHE) $(CC) -std=gnu11 -D_GNU_SOURCE $(SIM_TEST_FLAGS) -c -o $@ $<
+
+$(SIM_TEST_DIR)/test_router: $(SIM_DIR)/tests/hw/router/test_router.o $(SIM_DIR)/tests/hw/router/job.o $(SIM_SUPPORT) \
+    $(SIM_HARNESS_OBJS) $(BUILD)/libverbatim.a
+	@mkdir -p $(@D)
+	$(call say,LD,$@)
+	$(Q)$(CXX) $(SAN) -fopenmp -o $@ $^ $(SIM_HARNESS_LIBS) -lcunit -lm
+
+$(SIM_TEST_DIR)/test_dram: $(SIM_DIR)/tests/hw/dram/test_dram.o $(SIM_SUPPORT) $(SIM_DIR)/obj/dram/dram.o $(SIM_DIR)/obj/dram/parts.o
+	@mkdir -p $(@D)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(SAN) -o $@ $^ -lcunit -lm
+
+define sim_checked
+$(SIM_DIR)/chk/$1/Vchk_$1.mk: $(wildcard hw/common/*.sv) hw/lint.vlt make/sim.mk
+	@mkdir -p $$(@D)
+	$$(call say,VLTR,$1)
+	$$(Q)$$(VERILATOR) --cc --assert --x-initial unique -Ihw/common -y hw/common --prefix Vchk_$1 --Mdir $$(@D) --top-module $1 \
+	  $$(call SIM_CHK_G,$1) $$(SIM_SV_COMMON) hw/common/$1.sv
+	@touch $$@
+$(SIM_DIR)/chk/$1/Vchk_$1__ALL.a: $(SIM_DIR)/chk/$1/Vchk_$1.mk
+	$$(Q)$$(MAKE) --no-print-directory -s -C $$(@D) -f Vchk_$1.mk Vchk_$1__ALL.a CXX="$$(CXX)" LINK="$$(CXX)" \
+	  OBJCACHE="$$(CCACHE)" OPT_FAST="-O1" OPT_SLOW="-O1" USER_CPPFLAGS="$(SIM_MODEL_CXXFLAGS)" >/dev/null
+endef
+$(foreach m,$(SIM_CHECKED),$(eval $(call sim_checked,$m)))
+
+$(SIM_DIR)/tests/hw/checkers/test_checkers.o: tests/hw/checkers/test_checkers.cc $(SIM_CHK_LIBS)
+	@mkdir -p $(@D)
+	$(call say,CXX,$<)
+	$(Q)$(CCACHE) $(CXX) -std=gnu++17 $(SIM_TEST_FLAGS) -include sim/harness/print.h $(SIM_DEFS) -isystem $(SIM_VINC) \
+	  -isystem $(SIM_VINC)/vltstd $(SIM_CHECKED:%=-isystem $(SIM_DIR)/chk/%) -c -o $@ $<
+
+$(SIM_TEST_DIR)/test_checkers: $(SIM_DIR)/tests/hw/checkers/test_checkers.o $(SIM_SUPPORT) $(SIM_DIR)/obj/verilated_hooks.o \
+    $(SIM_RUNTIME:%=$(SIM_DIR)/obj/%.o) $(SIM_CHK_LIBS)
+	@mkdir -p $(@D)
+	$(call say,LD,$@)
+	$(Q)$(CXX) $(SAN) -o $@ $^ $(SIM_HARNESS_LIBS) -lcunit -lm
+-include $(wildcard $(SIM_DIR)/tests/hw/*/*.d)
+
+SIM_TESTS := $(SIM_TEST_DIR)/test_dram $(SIM_TEST_DIR)/test_checkers $(SIM_TEST_DIR)/test_router
+TEST_OWN_DIRS += hw
+TEST_BINS += $(SIM_TESTS)
+LINT_STEPS += lint-rtl
+
+.PHONY: sim sim-test lint-rtl check-config
 sim: $(SIM_HARNESS_OBJS) ## the Verilated units and their harness
+sim-test: $(SIM_TESTS) ## build and run the hardware tests: DRAM model, checkers, router
+	@set -e; for t in $^; do echo "== $$t"; $$t; done
 
 lint-rtl: check-config ## Verilator's lint over every unit and configuration; waivers with reasons in hw/lint.vlt
 	@set -e; for c in $(patsubst hw/config/%/vb_cfg_pkg.sv,%,$(wildcard hw/config/*/vb_cfg_pkg.sv)); do for u in $(SIM_UNITS); do \

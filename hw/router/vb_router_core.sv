@@ -154,7 +154,8 @@ module vb_router_core #(
   logic [4:0] owed_q;
   logic cur_q, pick;
   assign pick = (x_cv && y_cv) ? !cur_q : y_cv;
-  assign chunk_valid_o = owed_q == 5'd0 && (x_cv || y_cv);
+  // The next chunk is offered with the last beat of the one before: the data stream has no gap.
+  assign chunk_valid_o = (owed_q == 5'd0 || (owed_q == 5'd1 && out_ready_i)) && (x_cv || y_cv);
   assign chunk_addr_o = pick ? y_addr : x_addr;
   assign chunk_bytes_o = pick ? y_bytes : x_bytes;
   assign x_take = chunk_valid_o && chunk_ready_i && !pick;

@@ -50,8 +50,8 @@ void vb_dram_reset(struct vb_dram *d) {
     ch->last_act = ch->last_rd = ch->last_wr = ch->last_wr_end = T_NONE;
     ch->act_at = 0;
     ch->wrote = false;
-    // Channels refresh in turn, as controllers do to even out the current.
-    ch->refresh = (int64_t)d->part.refi + (int64_t)d->part.refi * c / d->part.channels;
+    // All channels together: an interleaved stream would otherwise wait for each of them in turn.
+    ch->refresh = d->part.refi;
   }
 }
 
@@ -97,7 +97,7 @@ static uint32_t map(const struct vb_dram_part *p, uint64_t a, uint32_t *group, u
 static void refresh(struct vb_dram *d, struct channel *ch, int64_t t) {
   const struct vb_dram_part *p = &d->part;
   uint32_t banks = p->bank_groups * p->banks_per_group;
-  while (ch->refresh <= t) {
+  while (p->rfc && ch->refresh <= t) {
     int64_t start = ch->refresh;
     for (uint32_t b = 0; b < banks; b++) start = later(start, ch->bank[b].act_ok); // includes the precharge
     for (uint32_t b = 0; b < banks; b++) {

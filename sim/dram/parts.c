@@ -109,6 +109,21 @@ static const struct vb_dram_part parts[] = {
      .refi = NS(3900),
      .rfc = NS(260),
      .controller = NS(80)},
+    // No part: 100 ns, no refresh, more bandwidth than any port takes. For studies of the unit alone.
+    {.name = "ideal",
+     .source = "fixed latency, no data sheet",
+     .channels = 1,
+     .bank_groups = 1,
+     .banks_per_group = 1,
+     .row_bytes = 1u << 30,
+     .burst_bytes = 64,
+     .interleave = 4096,
+     .tck = 1,
+     .burst = 1,
+     .cl = 1,
+     .cwl = 1,
+     .refi = UINT32_MAX,
+     .controller = NS(100)},
 };
 
 const struct vb_dram_part *vb_dram_at(uint32_t index) {

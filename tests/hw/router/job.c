@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "job.h"
+#include "ref/ref.h"
+#include <stdlib.h>
+#include <string.h>
+
+enum { PAD = 32, FILL = 0xa5a5a5a5u };
+static const char *const names[6] = {"logits", "ids", "gates", "hist", "offsets", "list"};
+
+static void rjob_words(const struct rjob *j, uint64_t words[6]) {
+  uint64_t pairs = (uint64_t)j->tokens * j->k;
+  words[0] = j->tokens ? (uint64_t)(j->tokens - 1) * (j->stride / 4) + j->experts : 0;
+  words[1] = words[2] = words[5] = pairs;
+  words[3] = j->experts;
+  words[4] = j->experts + 1;
+}
+
+void rjob_make(struct rjob *j, struct vb_rng *r, uint32_t tokens, uint32_t experts, uint32_t k, int gen) {
+  memset(j, 0, sizeof *j);
+  j->tokens = tokens;
+  j->experts = experts;
+  j->k = k;
+  j->stride = 4 * experts;
+  j->scale = 0x3f800000u;
+  j->id = (uint32_t)vb_rng_next(r);
+  j->renorm = (uint32_t)vb_rng_below(r, 2);
+  if (vb_rng_below(r, 3) == 0) j->stride += 4 * (uint32_t)vb_rng_below(r, 20); // rows at any lane
+  if (vb_rng_below(r, 3) == 0) j->scale = vb_rng_z(r, VB_GEN_MIX);
+  uint64_t words = (uint64_t)tokens * (j->stride / 4);
+  j->logits = malloc(4 * words + 4);
+  for (uint64_t i = 0; i < words; i++) j->logits[i] = (uint32_t)vb_rng_next(r);
+  uint32_t one = vb_rng_z(r, VB_GEN_GAUSS);
+  for (uint32_t t = 0; t < tokens; t++) {
+    uint32_t *z = j->logits + (uint64_t)t * (j->stride / 4);
+    for (uint32_t e = 0; e < experts; e++) switch (gen) {
+      case RJOB_EQUAL: z[e] = one; break;
+      case RJOB_SATURATE: // beyond the range of Q15.16 on both sides: equal scores, different logits
+        z[e] = (vb_rng_below(r, 2) ? 0x80000000u : 0) | (0x47000000u + (uint32_t)vb_rng_below(r, 0x18000000));
+        break;
+      case RJOB_TIES: z[e] = vb_rng_below(r, 3) ? one : vb_rng_z(r, VB_GEN_GAUSS); break;
+      default: z[e] = vb_rng_z(r, (enum vb_gen)gen); break;
+      }
+  }
+}
+
+void rjob_pack(struct rjob *j) {
+  for (uint32_t t = 1; t < j->tokens; t++)
+    memmove(j->logits + (uint64_t)t * j->experts, j->logits + (uint64_t)t * (j->stride / 4), 4 * (size_t)j->experts);
+  j->stride = 4 * j->experts;
+}
+
+void rjob_free(struct rjob *j) {
+  free(j->logits);
+  j->logits = NULL;
+}
+
+void rjob_random(struct rjob *j, struct vb_rng *r) {
+  static const uint32_t usual[] = {1, 2, 7, 8, 9, 16, 60, 64, 128, 160, 256, 384, 512};
+  uint32_t experts = vb_rng_below(r, 2) ? usual[vb_rng_below(r, 13)] : 1 + (uint32_t)vb_rng_below(r, 512);
+  uint32_t most = experts < 16 ? experts : 16, k = 1 + (uint32_t)vb_rng_below(r, most);
+  static const int directed[] = {RJOB_EQUAL, RJOB_SATURATE, RJOB_TIES};
+  int gen = vb_rng_below(r, 4) ? (int)vb_rng_below(r, VB_GEN_KINDS) : directed[vb_rng_below(r, 3)];
+  rjob_make(j, r, (uint32_t)vb_rng_below(r, 40), experts, k, gen);
+}
+
+vb_sim_device *rdev_new(const char *config, const char *dram, bool seeded, uint64_t seed) {
+  const struct vb_sim_backend_ops *ops = vb_sim_backend();
+  struct vb_sim_options o = {.dram_part = dram, .seed = seed, .seed_set = seeded, .trace_last = UINT64_MAX};
+  char err[256] = "";
+  for (uint32_t i = 0; i < ops->config_count(); i++) {
+    if (strcmp(ops->config_info(i)->name, config) != 0) continue;
+    vb_sim_device *d = ops->create(i, &o, err, sizeof err);
+    if (!VB_CHECK(d != NULL, "device %s: %s", config, err)) exit(1);
+    return d;
+  }
+  VB_CHECK(false, "no configuration %s", config);
+  exit(1);
+}
+
+void rdev_free(vb_sim_device *d) { vb_sim_backend()->destroy(d); }
+
+static int no_stop(void *user, const struct vb_sim_progress *p) {
+  (void)user, (void)p;
+  return 0;
+}
+
+/// Buffer addresses: one after another, PAD words between them.
+static void place(const struct rjob *j, uint64_t at[6]) {
+  uint64_t words[6], a = vb_sim_backend()->config_info(0)->memory_base + 0x10000;
+  rjob_words(j, words);
+  for (int i = 0; i < 6; i++) {
+    at[i] = a;
+    a = (a + 4 * (words[i] + PAD) + 4095) / 4096 * 4096 + 64 * (uint64_t)(i + 1);
+  }
+}
+
+void rjob_run(vb_sim_device *d, struct rjob *j) { rjob_run_as(d, j, j); }
+
+void rjob_run_as(vb_sim_device *d, const struct rjob *j, struct rjob *as) {
+  const struct vb_sim_backend_ops *ops = vb_sim_backend();
+  const struct vb_sim_config *config = ops->config_info(0);
+  uint64_t words[6], at[6];
+  uint32_t fill = FILL;
+  rjob_words(j, words);
+  place(j, at);
+  ops->mem_write(d, at[0], j->logits, 4 * words[0]);
+  for (int i = 1; i < 6; i++) ops->mem_fill(d, at[i], &fill, 4, 4 * (words[i] + PAD));
+
+  uint32_t regs[VB_SIM_REG_WORDS] = {0};
+  struct vb_sim_region regions[6];
+  struct vb_sim_job job = {.regs = regs, .regions = regions, .watchdog_cycles = as->watchdog, .heartbeat = no_stop};
+  while (strcmp(config->kernels[job.kernel].name, "router") != 0) job.kernel++;
+  for (int i = 0; i < 6; i++) {
+    uint64_t a = at[i] + as->spoil[i];
+    regs[4 + 2 * i] = (uint32_t)a;
+    regs[5 + 2 * i] = (uint32_t)(a >> 32);
+    if (!j->deny[i] && words[i]) regions[job.num_regions++] = (struct vb_sim_region){at[i], 4 * words[i], i == 0, i != 0};
+  }
+  const uint32_t scalars[] = {as->tokens, as->experts, as->k,     as->score,
+                              as->renorm, as->stride,  as->scale, as->id};
+  for (int i = 0; i < 8; i++) regs[16 + 2 * i] = scalars[i];
+  memset(&as->result, 0, sizeof as->result);
+  as->status = ops->run(d, &job, &as->result);
+}
+
+bool rjob_compare(vb_sim_device *d, const struct rjob *j, bool quiet) {
+  const struct vb_sim_backend_ops *ops = vb_sim_backend();
+  uint64_t words[6], at[6], pairs = (uint64_t)j->tokens * j->k;
+  rjob_words(j, words);
+  place(j, at);
+  uint32_t *dense = malloc(4 * (uint64_t)j->tokens * j->experts + 4), *want[6], *got[6];
+  for (uint32_t t = 0; t < j->tokens; t++)
+    memcpy(dense + (uint64_t)t * j->experts, j->logits + (uint64_t)t * (j->stride / 4), 4 * (uint64_t)j->experts);
+  for (int i = 1; i < 6; i++) {
+    want[i] = malloc(4 * (words[i] + PAD));
+    got[i] = malloc(4 * (words[i] + PAD));
+    for (uint64_t w = 0; w < words[i] + PAD; w++) want[i][w] = FILL; // the tail must survive
+    ops->mem_read(d, at[i], got[i], 4 * (words[i] + PAD));
+  }
+  const struct vb_router_op op = {.logits = dense, .experts = j->experts, .k = j->k, .renorm = j->renorm,
+                                  .scale = j->scale, .t = {0, j->tokens}, .ids = want[1], .gates = want[2],
+                                  .hist = want[3], .offsets = want[4], .list = want[5]};
+  vb_ref_router(&op);
+  bool ok = true;
+  for (int i = 1; i < 6; i++) {
+    bool same = memcmp(want[i], got[i], 4 * (words[i] + PAD)) == 0;
+    ok = ok && same;
+    if (!quiet) {
+      if (words[i]) vb_test_bits("router", want[i], got[i], words[i], 4, names[i], 0);
+      VB_CHECK(same, "%s: T=%u E=%u k=%u renorm=%u stride=%u scale=%08x pairs=%llu", names[i], j->tokens, j->experts,
+               j->k, j->renorm, j->stride, j->scale, (unsigned long long)pairs);
+    }
+    free(want[i]);
+    free(got[i]);
+  }
+  free(dense);
+  return ok;
+}
+
+bool rjob_check(vb_sim_device *d, struct rjob *j) {
+  rjob_run(d, j);
+  if (!VB_CHECK(j->status == VB_SIM_OK, "status %d: %s (T=%u E=%u k=%u)", j->status, j->result.text, j->tokens,
+                j->experts, j->k))
+    return false;
+  return rjob_compare(d, j, false);
+}

@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+/// @file job.h
+/// A router job on a simulated device, beside its reference: stimulus, run, comparison.
+#ifndef VB_TESTS_HW_ROUTER_JOB_H
+#define VB_TESTS_HW_ROUTER_JOB_H
+#include "icd/backend.h"
+#include "support/harness.h"
+#include <stdbool.h>
+#include <stdint.h>
+
+/// One job. The logits are [tokens][stride / 4]; the reference sees the dense part.
+struct rjob {
+  uint32_t tokens, experts, k, score, renorm, stride, scale, id;
+  uint32_t *logits;        ///< tokens * stride / 4 words, the gaps between rows hold garbage
+  uint64_t spoil[6];       ///< added to the buffer addresses (illegal descriptors), logits first
+  bool deny[6];            ///< leave the buffer out of the regions
+  uint64_t watchdog;       ///< 0: none
+  struct vb_sim_result result;
+  enum vb_sim_status status;
+};
+
+/// Fills the logits: `gen` an enum vb_gen, or one of the directed kinds.
+enum { RJOB_EQUAL = 100, RJOB_SATURATE, RJOB_TIES };
+void rjob_make(struct rjob *j, struct vb_rng *r, uint32_t tokens, uint32_t experts, uint32_t k, int gen);
+/// Rows without gaps.
+void rjob_pack(struct rjob *j);
+void rjob_free(struct rjob *j);
+/// A random legal job; sizes are kept small enough that a run takes milliseconds.
+void rjob_random(struct rjob *j, struct vb_rng *r);
+
+/// Device helpers: fail the test when the device cannot be made.
+vb_sim_device *rdev_new(const char *config, const char *dram, bool seeded, uint64_t seed);
+void rdev_free(vb_sim_device *d);
+/// Runs the job; results stay in device memory. Output buffers are filled with a pattern before.
+void rjob_run(vb_sim_device *d, struct rjob *j);
+/// The same with the scalars, watchdog and spoilt addresses of `as`, which also gets the result.
+void rjob_run_as(vb_sim_device *d, const struct rjob *j, struct rjob *as);
+/// Runs and compares every output word with the reference, counts them, and checks that the words after
+/// each output were not touched.
+bool rjob_check(vb_sim_device *d, struct rjob *j);
+/// Only the comparison, against the memory as it is. `quiet`: no report, just the verdict.
+bool rjob_compare(vb_sim_device *d, const struct rjob *j, bool quiet);
+#endif

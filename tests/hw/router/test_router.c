@@ -1,0 +1,287 @@
+// SPDX-License-Identifier: Apache-2.0
+// The router unit, simulated, against the reference: every output word, on every DRAM part and under noise.
+#include "job.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char *const parts[] = {"ddr4-2400", "ddr5-4800", "hbm2e"};
+
+static void plain_job_right(vb_sim_device *d, struct vb_rng *r) {
+  struct rjob j;
+  rjob_random(&j, r);
+  rjob_check(d, &j);
+  rjob_free(&j);
+}
+
+static void random_jobs(void) {
+  struct vb_rng r = vb_test_rng();
+  uint64_t devices = vb_test_count(9, 60), jobs = vb_test_count(30, 400);
+  for (uint64_t dev = 0; dev < devices; dev++) {
+    uint64_t seed = vb_rng_next(&r);
+    vb_sim_device *d = rdev_new("base", parts[dev % 3], dev >= 3, seed); // the first three without noise
+    bool ok = true;
+    for (uint64_t i = 0; i < jobs && ok; i++) {
+      struct rjob j;
+      rjob_random(&j, &r);
+      ok = rjob_check(d, &j);
+      if (!ok) printf("  device %llu (seed %llu), job %llu\n", (unsigned long long)dev, (unsigned long long)seed, (unsigned long long)i);
+      rjob_free(&j);
+    }
+    rdev_free(d);
+  }
+}
+
+static void corners(void) {
+  static const uint32_t shapes[][3] = {// tokens, experts, k
+                                       {0, 1, 1},   {0, 512, 16}, {1, 1, 1},    {1, 512, 16}, {3, 512, 1},  {5, 16, 16},
+                                       {7, 8, 8},   {9, 9, 9},    {2, 511, 16}, {33, 2, 2},   {40, 17, 16}, {64, 256, 8},
+                                       {17, 128, 4}, {6, 7, 1}};
+  static const int kinds[] = {VB_GEN_GAUSS, VB_GEN_EDGE, RJOB_EQUAL, RJOB_SATURATE, RJOB_TIES};
+  struct vb_rng r = vb_test_rng();
+  vb_sim_device *d = rdev_new("base", "hbm2e", false, 0);
+  for (size_t s = 0; s < sizeof shapes / sizeof *shapes; s++)
+    for (size_t g = 0; g < sizeof kinds / sizeof *kinds; g++)
+      for (uint32_t off = 0; off < 8; off += 1 + (uint32_t)s % 3) { // rows start at every lane
+        struct rjob j;
+        rjob_make(&j, &r, shapes[s][0], shapes[s][1], shapes[s][2], kinds[g]);
+        rjob_free(&j);
+        struct rjob k = j;
+        k.stride = 4 * (k.experts + off);
+        k.logits = malloc((size_t)k.tokens * k.stride + 4);
+        for (uint64_t i = 0; i < (uint64_t)k.tokens * k.stride / 4; i++)
+          k.logits[i] = kinds[g] == RJOB_EQUAL ? 0xc1234567u : vb_rng_z(&r, kinds[g] < VB_GEN_KINDS ? (enum vb_gen)kinds[g] : VB_GEN_MIX);
+        rjob_check(d, &k);
+        rjob_free(&k);
+      }
+  rdev_free(d);
+}
+
+static void largest_job(void) {
+  struct vb_rng r = vb_test_rng();
+  vb_sim_device *d = rdev_new("base", NULL, false, 0);
+  struct rjob j;
+  rjob_make(&j, &r, 4096, 32, 16, VB_GEN_GAUSS); // 65536 pairs: every on-chip list is full
+  rjob_check(d, &j);
+  rjob_free(&j);
+  rjob_make(&j, &r, 65536, 8, 1, VB_GEN_GAUSS);
+  rjob_check(d, &j);
+  rjob_free(&j);
+  rdev_free(d);
+}
+
+static uint64_t cycles_of(vb_sim_device *d, struct vb_rng *r, uint32_t tokens, uint32_t experts, uint32_t k, int gen) {
+  struct rjob j;
+  rjob_make(&j, r, tokens, experts, k, gen);
+  rjob_pack(&j);
+  rjob_check(d, &j);
+  rjob_free(&j);
+  return j.result.cycles;
+}
+
+/// README.md, timing: with an ideal memory, a token costs max(beats + 2, 37) cycles, whatever the values.
+static void fixed_cost(void) {
+  static const uint32_t shapes[][2] = {{512, 8}, {256, 8}, {384, 6}, {64, 8}, {16, 16}, {8, 2}};
+  static const int kinds[] = {VB_GEN_GAUSS, VB_GEN_EDGE, RJOB_EQUAL, RJOB_SATURATE};
+  struct vb_rng r = vb_test_rng();
+  vb_sim_device *d = rdev_new("base", "ideal", false, 0);
+  for (size_t s = 0; s < sizeof shapes / sizeof *shapes; s++) {
+    uint32_t e = shapes[s][0], k = shapes[s][1], beats = (e + 7) / 8;
+    uint64_t first = cycles_of(d, &r, 64, e, k, kinds[0]), twice = cycles_of(d, &r, 128, e, k, kinds[0]);
+    for (size_t g = 1; g < sizeof kinds / sizeof *kinds; g++)
+      VB_CHECK(cycles_of(d, &r, 64, e, k, kinds[g]) == first, "E=%u: the cost depends on the values", e);
+    // 64 more tokens: their passes, one scatter step a pair, one list beat for 8 pairs, one cycle a chunk.
+    uint64_t token = beats + 2 > 37 ? beats + 2 : 37, more = 64 * token + 64 * k + 8 * k + (8 * k + 15) / 16;
+    VB_CHECK(twice - first == more, "E=%u k=%u: 64 tokens cost %llu cycles, formula %llu", e, k,
+             (unsigned long long)(twice - first), (unsigned long long)more);
+  }
+  rdev_free(d);
+}
+
+/// Two devices with one seed agree on every cycle; jobs before a job do not change its timing.
+static void replays(void) {
+  struct vb_rng r = vb_test_rng();
+  for (uint64_t i = 0; i < 6; i++) {
+    uint64_t seed = vb_rng_next(&r);
+    vb_sim_device *a = rdev_new("base", parts[i % 3], true, seed), *b = rdev_new("base", parts[i % 3], true, seed);
+    plain_job_right(b, &r);
+    struct rjob j;
+    rjob_random(&j, &r);
+    rjob_check(a, &j);
+    struct vb_sim_result first = j.result;
+    rjob_check(b, &j);
+    VB_CHECK(memcmp(&first, &j.result, sizeof first) == 0, "seed %llu: %llu and %llu cycles", (unsigned long long)seed,
+             (unsigned long long)first.cycles, (unsigned long long)j.result.cycles);
+    rjob_free(&j);
+    rdev_free(a);
+    rdev_free(b);
+  }
+}
+
+/// A reset of one to four cycles in any phase, and the next job is right.
+static void reset_anywhere(void) {
+  struct vb_rng r = vb_test_rng();
+  vb_sim_device *d = NULL;
+  uint64_t hit = 0, n = vb_test_count(120, 4000);
+  for (uint64_t i = 0; i < n; i++) {
+    if (i % 20 == 0) {
+      if (d) rdev_free(d);
+      d = rdev_new("base", parts[i / 20 % 3], true, vb_rng_next(&r));
+    }
+    struct rjob j;
+    rjob_random(&j, &r);
+    j.watchdog = 1 + vb_rng_below(&r, 60 + 60 * (uint64_t)j.tokens + 2 * j.experts);
+    rjob_run(d, &j);
+    char err[128] = "";
+    if (j.status == VB_SIM_WATCHDOG) {
+      hit++;
+      CU_ASSERT_NOT_EQUAL(strstr(j.result.text, "unit state"), NULL);
+      VB_CHECK(vb_sim_backend()->reset(d, err, sizeof err) == 0, "%s", err);
+    } else {
+      VB_CHECK(j.status == VB_SIM_OK, "%s", j.result.text);
+    }
+    rjob_free(&j);
+    plain_job_right(d, &r);
+  }
+  VB_CHECK(hit > n / 2, "only %llu of %llu runs were cut", (unsigned long long)hit, (unsigned long long)n);
+  rdev_free(d);
+}
+
+static void illegal_descriptors(void) {
+  enum { TOKENS, EXPERTS, K, SCORE, RENORM, STRIDE, SCALE, BUFFER };
+  static const struct {
+    int field;
+    uint64_t value;
+    uint32_t error;
+  } bad[] = {{EXPERTS, 0, 0x10},       {EXPERTS, 513, 0x10},     {EXPERTS, 0xffffffff, 0x10}, {K, 0, 0x10},
+             {K, 17, 0x10},            {K, 9, 0x10},             {K, 0x10001, 0x10},          {TOKENS, 65537, 0x10},
+             {TOKENS, 0xffffffff, 0x10}, {TOKENS, 16385, 0x10},  {SCORE, 1, 0x12},            {SCORE, 0x80000000, 0x12},
+             {RENORM, 2, 0x12},        {STRIDE, 34, 0x11},       {STRIDE, 33, 0x11},          {SCALE, 0x7f800000, 0x13},
+             {SCALE, 0x7fc00000, 0x13}, {SCALE, 1, 0x13},        {SCALE, 0x80000000, 0x13},   {SCALE, 0x5f800000, 0x13},
+             {SCALE, 0x20000000, 0x13}, {BUFFER, 4, 0x11},       {BUFFER, 32, 0x11},          {BUFFER, 1ull << 40, 0x11}};
+  struct vb_rng r = vb_test_rng();
+  vb_sim_device *d = rdev_new("base", NULL, false, 0);
+  for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+    for (int b = 0; b < (bad[i].field == BUFFER ? 6 : 1); b++) {
+      struct rjob j;
+      rjob_make(&j, &r, 4, 8, 4, VB_GEN_GAUSS);
+      j.watchdog = 10000;
+      j.scale = 0x3f800000u;
+      uint32_t v = (uint32_t)bad[i].value;
+      struct rjob k = j; // sizes of the buffers stay those of a legal job
+      switch (bad[i].field) {
+      case TOKENS: k.tokens = v; break;
+      case EXPERTS: k.experts = v; break;
+      case K: k.k = v; break;
+      case SCORE: k.score = v; break;
+      case RENORM: k.renorm = v; break;
+      case STRIDE: k.stride = v; break;
+      case SCALE: k.scale = v; break;
+      default: k.spoil[b] = bad[i].value; break;
+      }
+      rjob_run_as(d, &j, &k);
+      VB_CHECK(k.status == VB_SIM_UNIT_ERROR && k.result.error_code == bad[i].error && k.result.bytes_read == 0 &&
+                   k.result.bytes_written == 0,
+               "case %zu: status %d, error 0x%02x, wanted 0x%02x (%s)", i, k.status, k.result.error_code, bad[i].error, k.result.text);
+      rjob_free(&j);
+      plain_job_right(d, &r); // and without a reset
+    }
+  rdev_free(d);
+}
+
+static void bus_errors(void) {
+  static const struct {
+    const char *fault;
+    uint32_t error;
+  } cases[] = {{"axi:slverr@40", 0x20},  {"axi:decerr@40", 0x21},   {"axi:slverr@299", 0x20}, {"axi:slverr@140", 0x20},
+               {"axi:bslverr@20", 0x22}, {"axi:bdecerr@20", 0x23},  {"axi:bslverr@25", 0x22}};
+  struct vb_rng r = vb_test_rng();
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+    for (uint64_t seed = 0; seed < vb_test_count(4, 50); seed++) {
+      setenv("VERBATIM_SIM_FAULT", cases[i].fault, 1);
+      vb_sim_device *d = rdev_new("base", parts[seed % 3], seed > 0, seed);
+      unsetenv("VERBATIM_SIM_FAULT");
+      struct rjob j;
+      rjob_make(&j, &r, 150, 16, 10, VB_GEN_GAUSS); // 300 beats in, more than 25 bursts out
+      j.watchdog = 200000;
+      rjob_pack(&j);
+      rjob_run(d, &j);
+      VB_CHECK(j.status == VB_SIM_AXI_ERROR && j.result.error_code == cases[i].error, "%s: status %d, error 0x%02x (%s)",
+               cases[i].fault, j.status, j.result.error_code, j.result.text);
+      rjob_free(&j);
+      rjob_make(&j, &r, 12, 16, 3, VB_GEN_GAUSS); // too small to meet the fault again; no reset
+      rjob_check(d, &j);
+      rjob_free(&j);
+      rdev_free(d);
+    }
+}
+
+static void outside_buffers(void) {
+  struct vb_rng r = vb_test_rng();
+  vb_sim_device *d = rdev_new("base", NULL, false, 0);
+  for (int b = 0; b < 6; b++) {
+    struct rjob j;
+    rjob_make(&j, &r, 10, 16, 3, VB_GEN_GAUSS);
+    j.deny[b] = true;
+    j.watchdog = 100000;
+    rjob_run(d, &j);
+    VB_CHECK(j.status == VB_SIM_AXI_ERROR && j.result.error_code == (b ? 0x23u : 0x21u) && strstr(j.result.text, "outside"),
+             "buffer %d: status %d, error 0x%02x (%s)", b, j.status, j.result.error_code, j.result.text);
+    rjob_free(&j);
+    plain_job_right(d, &r);
+  }
+  rdev_free(d);
+}
+
+/// The comparison itself must see one flipped bit in what the unit reads or writes.
+static void flipped_bit_is_caught(void) {
+  struct vb_rng r = vb_test_rng();
+  for (int i = 0; i < 24; i++) {
+    char fault[64];
+    if (i % 2) snprintf(fault, sizeof fault, "router:wdata:%d:%d", 50 * i, (int)vb_rng_below(&r, 256));
+    else snprintf(fault, sizeof fault, "router:%d:%d", 20 * i, 32 * (int)vb_rng_below(&r, 8) + 29); // an exponent bit
+    setenv("VERBATIM_SIM_FAULT", fault, 1);
+    vb_sim_device *d = rdev_new("base", NULL, true, (uint64_t)i);
+    unsetenv("VERBATIM_SIM_FAULT");
+    struct rjob j;
+    rjob_make(&j, &r, 60, 16, 16, VB_GEN_GAUSS);
+    j.scale = 0x3f800000u;
+    rjob_pack(&j);
+    rjob_run(d, &j);
+    VB_CHECK(j.status == VB_SIM_OK, "%s", j.result.text);
+    VB_CHECK(!rjob_compare(d, &j, true), "%s was not seen", fault);
+    rjob_free(&j);
+    rdev_free(d);
+  }
+}
+
+static void bad_options(void) {
+  const struct vb_sim_backend_ops *ops = vb_sim_backend();
+  char err[200] = "";
+  struct vb_sim_options o = {.dram_part = "sdram", .trace_last = UINT64_MAX};
+  CU_ASSERT_PTR_NULL(ops->create(0, &o, err, sizeof err));
+  CU_ASSERT_PTR_NOT_NULL(strstr(err, "ddr4-2400"));
+  o.dram_part = NULL;
+  setenv("VERBATIM_SIM_FAULT", "axi:what@3", 1);
+  CU_ASSERT_PTR_NULL(ops->create(0, &o, err, sizeof err));
+  CU_ASSERT_PTR_NOT_NULL(strstr(err, "axi:what@3"));
+  unsetenv("VERBATIM_SIM_FAULT");
+  CU_ASSERT_PTR_NULL(ops->create(ops->config_count(), &o, err, sizeof err));
+}
+
+static const struct vb_test tests[] = {{"random_jobs", random_jobs},
+                                       {"corners", corners},
+                                       {"largest_job", largest_job},
+                                       {"fixed_cost", fixed_cost},
+                                       {"replays", replays},
+                                       {"reset_anywhere", reset_anywhere},
+                                       {"illegal_descriptors", illegal_descriptors},
+                                       {"bus_errors", bus_errors},
+                                       {"outside_buffers", outside_buffers},
+                                       {"flipped_bit_is_caught", flipped_bit_is_caught},
+                                       {"bad_options", bad_options},
+                                       {0}};
+int main(int argc, char **argv) {
+  const struct vb_suite suites[] = {{"router", tests, NULL, NULL}, {0}};
+  return vb_test_main(argc, argv, suites);
+}
