@@ -5,6 +5,7 @@
 #include "model/internal.h"
 #include <inttypes.h>
 #include <jansson.h>
+#include <math.h>
 #include <string.h>
 
 #define FILE_NAME "config.json: "
@@ -274,11 +275,16 @@ static void parse_all(struct vb_model *m, struct reader *r) {
     bad(r, "num_attention_heads %u is not a multiple of num_key_value_heads %u", c->heads, c->kv_heads);
   if (!(c->rms_eps >= 0 && c->rms_eps <= 1)) bad(r, "key 'rms_norm_eps' is %g, must be between 0 and 1", c->rms_eps);
   c->is_moe = vb_arena_alloc(m->arena, c->layers, 1);
-  if (!c->is_moe && r->result == VB_OK) r->result = vb_no_memory("layer list");
+  c->layer = vb_arena_alloc(m->arena, c->layers, sizeof *c->layer);
+  if ((!c->is_moe || !c->layer) && r->result == VB_OK) r->result = vb_no_memory("layer list");
   if (r->result != VB_OK) return;
   check_unsupported(r, c->layers);
   parse_rope(r, c);
   if (c->family == VB_QWEN3_MOE) parse_moe(r, c);
+  c->query_scale = 1 / sqrt(c->head_dim);
+  c->routed_scale = 1;
+  for (uint32_t l = 0; l < c->layers; l++)
+    c->layer[l] = (struct vb_layer_config){.mixer = VB_MIXER_ATTENTION, .rope = true, .moe = c->is_moe[l]};
   c->bos = get_token(r, "bos_token_id", c->vocab);
   c->eos = get_token(r, "eos_token_id", c->vocab);
 }

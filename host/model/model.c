@@ -45,7 +45,7 @@ vb_result vb_build_constants(struct vb_model *m) {
   m->eps_head = z_from_double(c->rms_eps * c->head_dim);
   m->sqrt_hidden = z_from_double(sqrt(c->hidden));
   m->sqrt_head = z_from_double(sqrt(c->head_dim));
-  m->attn_scale = z_from_double(1.4426950408889634 / sqrt(c->head_dim)); // log2(e): the softmax works in octaves
+  m->attn_scale = z_from_double(1.4426950408889634 * c->query_scale); // log2(e): the softmax works in octaves
   return VB_OK;
 }
 

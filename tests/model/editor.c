@@ -14,7 +14,7 @@ static void die(const char *what) {
 }
 
 const char *path_in(const char *dir, const char *file) {
-  static char path[4][4096];
+  static char path[4][8192];
   static int turn;
   char *p = path[turn = (turn + 1) % 4];
   snprintf(p, sizeof path[0], "%s/%s", dir, file);
@@ -102,9 +102,12 @@ int find_models(void) {
   if (model_count) return 0;
   if (glob("tests/fixtures/*/config.json", 0, NULL, &g)) return 1;
   glob("models/tiny/*/config.json", GLOB_APPEND, NULL, &g);
-  for (; model_count < g.gl_pathc && model_count < sizeof model_path / sizeof *model_path; model_count++) {
-    *strrchr(g.gl_pathv[model_count], '/') = 0;
-    model_path[model_count] = g.gl_pathv[model_count];
+  for (size_t i = 0; i < g.gl_pathc && model_count < sizeof model_path / sizeof *model_path; i++) {
+    json_t *config = json_load_file(g.gl_pathv[i], 0, NULL);
+    const char *type = json_string_value(json_object_get(config, "model_type"));
+    if (type && strstr(" llama qwen2 qwen3 qwen3_moe ", type)) model_path[model_count++] = g.gl_pathv[i];
+    json_decref(config);
+    *strrchr(g.gl_pathv[i], '/') = 0;
   }
   return 0;
 }

@@ -25,7 +25,8 @@ void edit_append(struct edit *e, const char *name, const char *dtype, const char
 /// Bytes of a tensor in e->data.
 uint8_t *edit_tensor(struct edit *e, const char *name, size_t *n);
 
-/// Folders of all fixtures and trained checkpoints, filled by find_models (0: success).
+/// Folders of the fixtures and trained checkpoints whose layers the tests here know (llama, qwen2, qwen3, qwen3_moe),
+/// filled by find_models (0: success).
 extern const char *model_path[64];
 extern size_t model_count;
 int find_models(void);

@@ -325,7 +325,7 @@ static void fuzz(void) {
   size_t n, nc, header = 0;
   uint8_t *good = read_bytes(file, &n), *good_config = read_bytes(config, &nc);
   memcpy(&header, good, 8);
-  uint64_t refusals = 0, rounds = vb_test_count(300, 100000);
+  uint64_t refusals = 0, rounds = vb_test_count(300, 20000);
   for (uint64_t i = 0; i < rounds; i++) {
     bool in_config = vb_rng_below(&r, 3) == 0;
     uint8_t *data = in_config ? good_config : good;

@@ -67,8 +67,10 @@ static void round_trip(void) {
   char file[4096], again[4096];
   snprintf(file, sizeof file, "%s/model.vbm", dir);
   snprintf(again, sizeof again, "%s/again.vbm", dir);
+  VB_CHECK(model_count >= 8, "%zu models found", model_count);
   for (size_t i = 0; i < model_count; i++) {
     struct vb_model *a = open_model(model_path[i], false);
+    if (!a) continue;
     VB_CHECK(vb_model_save(a, file) == VB_OK, "%s", vb_last_error());
     struct vb_model *b = open_model(file, false);
     if (!b) break;
@@ -116,7 +118,7 @@ static void container_damage(void) {
   CU_ASSERT_EQUAL(vb_model_save(m, file), VB_OK);
   size_t n;
   uint8_t *good = read_bytes(file, &n);
-  for (uint64_t i = 0; i < vb_test_count(200, 20000); i++) {
+  for (uint64_t i = 0; i < vb_test_count(200, 4000); i++) {
     uint64_t at = i < 64 ? i : vb_rng_below(&r, n);
     uint8_t bit = (uint8_t)(1u << vb_rng_below(&r, 8));
     good[at] ^= bit;

@@ -122,11 +122,12 @@ static void check_layer(const struct vb_model *m, uint32_t l) {
 
 static void check_constants(const struct vb_model *m) {
   const struct vb_config *c = &m->config;
+  for (uint32_t l = 0; l < c->layers; l++) CU_ASSERT(c->layer[l].rope && c->layer[l].moe == c->is_moe[l]);
   CU_ASSERT(vb_to_float(m->eps_hidden) == (float)(c->rms_eps * c->hidden));
   CU_ASSERT(vb_to_float(m->eps_head) == (float)(c->rms_eps * c->head_dim));
   CU_ASSERT(vb_to_float(m->sqrt_hidden) == (float)sqrt(c->hidden));
   CU_ASSERT(vb_to_float(m->sqrt_head) == (float)sqrt(c->head_dim));
-  CU_ASSERT(vb_to_float(m->attn_scale) == (float)(M_LOG2E / sqrt(c->head_dim)));
+  CU_ASSERT(vb_to_float(m->attn_scale) == (float)(M_LOG2E * (1 / sqrt(c->head_dim))));
 }
 
 static void contract_weights(void) {
