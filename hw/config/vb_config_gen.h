@@ -24,7 +24,7 @@ struct vb_hw_config {
    8u, 32u, 256u, 4u, 16u, 65536u, 4000u, 4294967296ull, "ddr4-2400", 0x5ed2afdau}
 #define VB_CONFIG_PAPER \
   {"paper", "Studies: 1024 multipliers a cycle", \
-   32u, 32u, 512u, 4u, 16u, 65536u, 4000u, 4294967296ull, "ddr4-2400", 0xbc39ce58u}
+   32u, 32u, 256u, 4u, 16u, 65536u, 4000u, 4294967296ull, "ddr4-2400", 0xe15ab742u}
 #define VB_CONFIG_SMALL \
   {"small", "Smallest legal machine: formal, mutation, place and route", \
    4u, 8u, 128u, 4u, 16u, 4096u, 4000u, 4294967296ull, "ddr4-2400", 0xc30947b6u}

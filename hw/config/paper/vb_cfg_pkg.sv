@@ -5,9 +5,9 @@
 package vb_cfg_pkg;
   localparam int unsigned Rows = 32;
   localparam int unsigned Lanes = 32;
-  localparam int unsigned AxiDw = 512;
+  localparam int unsigned AxiDw = 256;
   localparam int unsigned AxiIdw = 4;
   localparam int unsigned MaxBurst = 16;
   localparam int unsigned RouterMaxPairs = 65536;
-  localparam logic [31:0] Word = 32'hbc39ce58;  // read back by the driver
+  localparam logic [31:0] Word = 32'he15ab742;  // read back by the driver
 endpackage
