@@ -2,16 +2,28 @@
 // Causal attention over cache records, in the phases that the contract needs: scores, their maximum m, the block
 // exponents EM, the sums, the quotient. Rows (query heads of tokens) come grouped by key head.
 
-// Row r: key head, first key that it does not see. Tile i: first row, number of rows (at most 4, one key head).
-// Scores are dense [rows][keys] from the first key of the range; what a row does not see is never read.
+// Row r: key head, first key that it sees, first that it does not see, query head. Tile i: first row, number of rows
+// (at most 4, one key head). Values lie in records of their own, or are the first elements of the keys (absorbed MLA):
+// `val` bytes apart, their codes at `vcodes` in the key's header. Scores are dense [rows][keys] from the first key of
+// the range; what a row does not see is never read.
 #define VB_KEYS_PER_ITEM 64u
 
+// cap * tanh(score / cap) straight from the accumulator, which goes to Q7.24 first. acc * 2^e is 2 log2(e) score / cap.
+int vb_softcap_score(long acc, int e, long cap) {
+  int z = vb_fixed(acc, e, 24);
+  ulong t = (ulong)abs(z) << 7;
+  ulong p = vb_shr_rhu((ulong)vb_q7(vb_exp2_tab, (uint)(t & 0x7fffffffUL)), (int)(t >> 31));
+  long th = vb_shr_rne(((1L << 31) - (long)p) * vb_recip1p(p), 31);
+  int s = (int)vb_shr_rne(th * cap, 39);
+  return z < 0 ? -s : s;
+}
+
 // Items: (chunk of keys, tile of rows).
-__kernel void vb_attn_scores(__global const uchar *q, __global const uchar *k, __global const uint2 *rows,
-                             __global const uint2 *tiles, __global int *scores, uint dk, ulong head_bytes,
+__kernel void vb_attn_scores(__global const uchar *q, __global const uchar *k, __global const uint4 *rows,
+                             __global const uint2 *tiles, __global int *scores, uint dk, ulong head_bytes, long cap,
                              uint key_begin, uint keys, uint row0, uint tile0) {
   uint2 tile = tiles[tile0 + get_global_id(1)];
-  uint rec = vb_rec_bytes(dk), nb = vb_blocks(dk), end = 0u;
+  uint rec = vb_rec_bytes(dk), nb = vb_blocks(dk), begin = 0xffffffffu, end = 0u;
   struct vb_side a[4], w[4];
   for (uint m = 0u; m < 4u; m++) {
     uint r = tile.x + min(m, tile.y - 1u);
@@ -19,11 +31,12 @@ __kernel void vb_attn_scores(__global const uchar *q, __global const uchar *k, _
     a[m].elem = at + VB_REC_HEADER;
     a[m].code = at;
     a[m].top = q[at + VB_REC_KMAX];
-    end = max(end, rows[r].y);
+    begin = min(begin, rows[r].y);
+    end = max(end, rows[r].z);
   }
   ulong head = rows[tile.x].x * head_bytes;
   uint j0 = key_begin + (uint)get_global_id(0) * VB_KEYS_PER_ITEM, j1 = min(j0 + VB_KEYS_PER_ITEM, end);
-  for (uint j = j0; j < j1; j += 4u) {
+  for (uint j = max(j0, begin); j < j1; j += 4u) {
     for (uint n = 0u; n < 4u; n++) { // past the end: the last key again, not stored
       ulong at = head + (ulong)min(j + n, j1 - 1u) * rec;
       w[n].elem = at + VB_REC_HEADER;
@@ -37,34 +50,37 @@ __kernel void vb_attn_scores(__global const uchar *q, __global const uchar *k, _
       for (uint m = 0u; m < tile.y; m++)
         vb_p2_tile1((__global const char *)q, q, a + m, (__global const char *)k, k, w, nb, acc + m);
     for (uint m = 0u; m < tile.y; m++)
-      for (uint n = 0u; n < 4u && j + n < j1; n++)
-        scores[(size_t)(tile.x + m - row0) * keys + (j + n - key_begin)] = vb_q16(acc[m][n], a[m].top + w[n].top - 262);
+      for (uint n = 0u; n < 4u && j + n < j1; n++) {
+        int e = a[m].top + w[n].top - 262;
+        scores[(size_t)(tile.x + m - row0) * keys + (j + n - key_begin)] =
+            cap ? vb_softcap_score(acc[m][n], e, cap) : vb_q16(acc[m][n], e);
+      }
   }
 }
 
 // Octaves below the maximum, saturated: from 1023 on nothing that a result could show remains.
 uint vb_octaves(uint distance) { return min(distance >> 16, 1023u); }
 
-// Items: row.
-__kernel void vb_attn_max(__global const int *scores, __global const uint2 *rows, __global int *m, uint key_begin,
-                          uint keys, uint row0) {
-  uint r = row0 + (uint)get_global_id(0), end = rows[r].y;
+// Items: row. A sink logit is one more score.
+__kernel void vb_attn_max(__global const int *scores, __global const uint4 *rows, __global const uint *sinks,
+                          __global int *m, uint sink, uint key_begin, uint keys, uint row0) {
+  uint r = row0 + (uint)get_global_id(0), end = rows[r].z;
   __global const int *s = scores + (size_t)(r - row0) * keys;
-  int top = VB_M_NONE;
-  for (uint j = key_begin; j < end; j++) top = max(top, s[j - key_begin]);
+  int top = sink ? vb_score_q16(sinks[rows[r].w]) : VB_M_NONE;
+  for (uint j = rows[r].y; j < end; j++) top = max(top, s[j - key_begin]);
   m[r] = top;
 }
 
 // Items: row. EM of block b: the largest (value code - octaves) over keys whose block is not zero.
-__kernel void vb_attn_exp(__global const int *scores, __global const uchar *k, __global const uint2 *rows,
-                          __global const int *m, __global short *em, uint dk, uint dv, ulong head_bytes,
+__kernel void vb_attn_exp(__global const int *scores, __global const uchar *k, __global const uint4 *rows,
+                          __global const int *m, __global short *em, uint dk, uint dv, ulong head_bytes, uint vcodes,
                           uint key_begin, uint keys, uint row0) {
-  uint r = row0 + (uint)get_global_id(0), end = rows[r].y, rec = vb_rec_bytes(dk), nb = vb_blocks(dv);
+  uint r = row0 + (uint)get_global_id(0), end = rows[r].z, rec = vb_rec_bytes(dk), nb = vb_blocks(dv);
   __global const int *s = scores + (size_t)(r - row0) * keys;
   int best[VB_EM_ROW];
   for (uint b = 0u; b < VB_EM_ROW; b++) best[b] = VB_EM_NONE;
-  for (uint j = key_begin; j < end; j++) {
-    __global const uchar *codes = k + rows[r].x * head_bytes + (ulong)j * rec + VB_REC_VCODES;
+  for (uint j = rows[r].y; j < end; j++) {
+    __global const uchar *codes = k + rows[r].x * head_bytes + (ulong)j * rec + vcodes;
     int i = (int)vb_octaves((uint)m[r] - (uint)s[j - key_begin]);
     for (uint b = 0u; b < nb; b++)
       if (codes[b]) best[b] = max(best[b], (int)codes[b] - i);
@@ -75,18 +91,22 @@ __kernel void vb_attn_exp(__global const int *scores, __global const uchar *k, _
 // Items: (value block, row). The weight p' has 24 bits and a value 7, so a product fits 32 bits; sums are 64 bits wide.
 // The item of block 0 also makes the row's denominator.
 __kernel void vb_attn_sum(__global const int *scores, __global const uchar *k, __global const uchar *v,
-                          __global const uint2 *rows, __global const int *m, __global const short *em,
-                          __global ulong *l, __global long *num, uint dk, uint dv, ulong head_bytes,
-                          ulong value_head_bytes, uint key_begin, uint keys, uint row0) {
-  uint b = (uint)get_global_id(0), r = row0 + (uint)get_global_id(1), end = rows[r].y;
-  uint rec = vb_rec_bytes(dk), val = vb_val_bytes(dv);
+                          __global const uint4 *rows, __global const int *m, __global const short *em,
+                          __global ulong *l, __global long *num, __global const uint *sinks, uint sink, uint dk,
+                          uint dv, ulong head_bytes, ulong value_head_bytes, uint vcodes, uint val, uint offset,
+                          uint key_begin, uint keys, uint row0) {
+  uint b = (uint)get_global_id(0), r = row0 + (uint)get_global_id(1), end = rows[r].z, rec = vb_rec_bytes(dk);
   __global const int *s = scores + (size_t)(r - row0) * keys;
-  __global const uchar *code = k + rows[r].x * head_bytes + VB_REC_VCODES + b;
-  __global const char *x = (__global const char *)v + rows[r].x * value_head_bytes + b * VB_BLOCK;
+  __global const uchar *code = k + rows[r].x * head_bytes + vcodes + b;
+  __global const char *x = (__global const char *)v + rows[r].x * value_head_bytes + offset + b * VB_BLOCK;
   int e = em[r * VB_EM_ROW + b];
   ulong total = 0UL;
+  if (sink && b == 0u) {
+    uint d = (uint)m[r] - (uint)vb_score_q16(sinks[rows[r].w]);
+    total = vb_shr_rhu((ulong)vb_exp2_24(d & 0xffffu) << 8, (int)vb_octaves(d));
+  }
   long16 c0 = (long16)(0), c1 = (long16)(0);
-  for (uint j = key_begin; j < end; j++) {
+  for (uint j = rows[r].y; j < end; j++) {
     uint d = (uint)m[r] - (uint)s[j - key_begin], i = vb_octaves(d), t = vb_exp2_24(d & 0xffffu);
     if (b == 0u) total += vb_shr_rhu((ulong)t << 8, (int)i);
     int c = code[(ulong)j * rec];

@@ -84,7 +84,7 @@ long vb_fold_wide(int16 v) {
   return b.x + b.y + b.z + b.w;
 }
 
-// Half a block. Elements of blocks are 32-byte aligned everywhere (verbatim/layout.h), which vload16 would not know: PoCL
+// Half a block. Elements of blocks are 32-byte aligned everywhere (verbatim/layout.h), which vload16 cannot know: PoCL
 // makes 16 loads of it.
 #define VB_HALF(p, i) (((__global const char16 *)(p))[i])
 

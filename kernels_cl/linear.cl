@@ -12,21 +12,24 @@ void vb_linear_store(long sum, int a_top, int w_top, __global const uint *bias, 
   y[at] = biased ? vb_add(v, bias[n]) : v;
 }
 
-// One item: TM tokens from t0 + TM * id(0) and 4 columns from 4 * id(1). Neighbours in dimension 0 share the columns,
-// whose weights then stay in the first cache.
+// Columns n0 .. n0 + columns - 1 multiply vector g of each token's `groups`; they are stored from c0 on in rows of
+// `width`. One item: TM tokens from t0 + TM * id(0) and 4 columns from 4 * id(1). Neighbours in dimension 0 share the
+// columns, whose weights then stay in the first cache.
 #define VB_LINEAR_I8(TM)                                                                                               \
   __kernel void vb_linear_i8_t##TM(__global const char *q, __global const uchar *codes, __global const uchar *top,     \
                                    __global const char *wq, __global const uchar *wcodes, __global const uchar *wtop,  \
                                    __global const uint *bias, __global uint *y, __global long *acc, uint blocks,       \
-                                   uint b0, uint b1, uint n0, uint columns, uint raw, uint biased, uint t0) {          \
+                                   uint b0, uint b1, uint n0, uint columns, uint raw, uint biased, uint t0,            \
+                                   uint width, uint c0, uint groups, uint g) {                                         \
     size_t t = t0 + get_global_id(0) * TM;                                                                             \
     uint c = (uint)get_global_id(1) * 4u;                                                                              \
     struct vb_side a[TM], w[4];                                                                                        \
     long sum[TM][4];                                                                                                   \
     for (uint m = 0u; m < TM; m++) {                                                                                   \
-      a[m].elem = ((t + m) * blocks + b0) * VB_BLOCK;                                                                  \
-      a[m].code = (t + m) * blocks + b0;                                                                               \
-      a[m].top = top[t + m];                                                                                           \
+      size_t row = (t + m) * groups + g;                                                                               \
+      a[m].elem = (row * blocks + b0) * VB_BLOCK;                                                                      \
+      a[m].code = row * blocks + b0;                                                                                   \
+      a[m].top = top[row];                                                                                             \
     }                                                                                                                  \
     for (uint n = 0u; n < 4u; n++) { /* past the end: the last column again, not stored */                             \
       ulong row = n0 + min(c + n, columns - 1u);                                                                       \
@@ -38,7 +41,7 @@ void vb_linear_store(long sum, int a_top, int w_top, __global const uint *bias, 
     for (uint m = 0u; m < TM; m++)                                                                                     \
       for (uint n = 0u; n < 4u && c + n < columns; n++)                                                                \
         vb_linear_store(sum[m][n], a[m].top, w[n].top, bias, raw, biased, n0 + c + n, y, acc,                          \
-                        (t + m) * columns + c + n);                                                                    \
+                        (t + m) * width + c0 + c + n);                                                                 \
   }
 VB_LINEAR_I8(1)
 VB_LINEAR_I8(4)

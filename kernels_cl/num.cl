@@ -12,6 +12,7 @@
 #define VB_EM_ROW 16u
 #define VB_M_NONE ((int)0x80000000)
 #define VB_EM_NONE ((short)-32768)
+#define VB_Z_ONE 0x3f800000u
 #define VB_Z_LOG2E 0x3fb8aa3bu
 #define VB_Z_MAX 0x5f7fffffu // (2 - 2^-23) * 2^63, where the carrier saturates
 
@@ -120,13 +121,20 @@ uint vb_exp2_24(uint f) {
   return vb_exp2_24_tab[row][0] - ((t * dx + 2048u) >> 12);
 }
 
-// n * 2^e in Q15.16, saturated symmetrically.
-int vb_q16(long n, int e) {
-  int left = e + 16;
+// n * 2^e with `bits` fraction bits, saturated symmetrically.
+int vb_fixed(long n, int e, int bits) {
+  int left = e + bits;
   ulong a = abs(n);
   if (n != 0L && vb_msb(a) + left > 31) return n < 0L ? -0x7fffffff : 0x7fffffff;
   long v = vb_shr_rne(n, -left);
   return (int)clamp(v, -0x7fffffffL, 0x7fffffffL);
+}
+
+int vb_q16(long n, int e) { return vb_fixed(n, e, 16); }
+// A logit in base-2 units, Q15.16.
+int vb_score_q16(uint z) {
+  uint s = vb_mul(z, VB_Z_LOG2E);
+  return vb_q16((long)vb_man(s), vb_expb(s) - 150);
 }
 
 // n > 0 as u * 2^e with u in [2^31, 2^32), round half up.
@@ -177,6 +185,19 @@ uint vb_sigmoid(uint x) {
   return (x >> 31) ? vb_norm(e * y, -62 - i) : vb_norm(y, -31);
 }
 uint vb_silu(uint x) { return vb_mul(x, vb_sigmoid(x)); }
+
+uint vb_tanh(uint x) {
+  ulong t = 2UL * vb_t31(x);
+  ulong z = vb_shr_rhu((ulong)vb_q7(vb_exp2_tab, (uint)(t & 0x7fffffffUL)), (int)(t >> 31));
+  uint r = vb_norm(((1L << 31) - (long)z) * vb_recip1p(z), -62);
+  return r ? r ^ (x & 0x80000000u) : 0u;
+}
+
+// x * sigmoid(2 sqrt(2 / pi) x (1 + 0.044715 x^2)).
+uint vb_gelu_tanh(uint x) {
+  uint p = vb_add(VB_Z_ONE, vb_mul(vb_mul(x, x), 0x3d372713u));
+  return vb_mul(x, vb_sigmoid(vb_mul(vb_mul(x, p), 0x3fcc422au)));
+}
 
 // 1 / sqrt(x), x >= 0; 0 at 0.
 uint vb_rsq(uint x) {

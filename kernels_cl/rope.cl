@@ -21,20 +21,21 @@ void vb_rope_rotate(uint a, uint b, int c, int s, uint *x, uint *y) {
 
 // Items: (rotated pair or copied element, vector); dense vectors [tokens][heads][d].
 __kernel void vb_rope(__global const uint *x, __global const ulong *freq, __global const uint *pos, __global uint *y,
-                      uint heads, uint d, uint rot, uint paired) {
+                      uint heads, uint d, uint first, uint rot, uint paired, uint mscale) {
   uint i = (uint)get_global_id(0), half_rot = rot / 2u;
   size_t v = get_global_id(1);
   x += v * d;
   y += v * d;
   if (i < half_rot) {
-    uint a = paired ? 2u * i : i, b = paired ? 2u * i + 1u : i + half_rot, p, q;
+    uint a = first + (paired ? 2u * i : i), b = paired ? a + 1u : a + half_rot, p, q;
     int c, s;
     vb_rope_cossin(pos[v / heads], freq[i], &c, &s);
     vb_rope_rotate(x[a], x[b], c, s, &p, &q);
-    y[a] = p;
-    y[b] = q;
-  } else {
-    uint j = i + half_rot; // an odd last element of an odd rot is copied too, as every element that has no partner
+    y[a] = mscale ? vb_mul(p, mscale) : p;
+    y[b] = mscale ? vb_mul(q, mscale) : q;
+  } else { // what lies before and after the rotated part
+    uint j = i - half_rot;
+    if (j >= first) j += 2u * half_rot;
     if (j < d) y[j] = x[j];
   }
 }

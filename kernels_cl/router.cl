@@ -2,10 +2,6 @@
 // Expert selection and dispatch lists (verbatim/layout.h). No atomics: every count and position is a pure function of
 // the selected experts, so the lists come out in one order.
 
-int vb_score_q16(uint z) {
-  uint s = vb_mul(z, VB_Z_LOG2E);
-  return vb_q16((long)vb_man(s), vb_expb(s) - 150);
-}
 // Softmax weight relative to the row's maximum, 2^32 - 2^8 at the top.
 uint vb_router_weight(int m, uint z) {
   uint d = (uint)m - (uint)vb_score_q16(z);

@@ -7,6 +7,9 @@ static const size_t score_bytes = (size_t)64 << 20; // of the scores that are ke
 struct uint2 {
   cl_uint x, y;
 };
+struct uint4 {
+  cl_uint kv_head, begin, end, head;
+};
 
 struct work {
   const struct vb_attention_op *op;
@@ -16,13 +19,26 @@ struct work {
   const struct uint2 *tile; // first row, rows
   cl_uint begin, keys; // keys that any row sees
   struct vb_mirror *kv;
-  cl_mem q, row_table, tile_table, scores, m, em, l, num;
+  cl_mem values;          // buffer that the values lie in
+  cl_ulong value_head;    // bytes from head to head
+  cl_uint vcodes, val, offset;
+  cl_mem sinks, q, row_table, tile_table, scores, m, em, l, num;
 };
 
-/// Upload the tables: per row its key head and the end of its keys, per tile its rows.
+/// Keys that token t sees.
+static struct vb_range visible(const struct vb_attention_op *op, uint32_t t) {
+  uint32_t p = op->first_count - 1 + t;
+  struct vb_range r = {op->key.begin, op->key.end < p + 1 ? op->key.end : p + 1};
+  if (op->window && p >= op->window && p - op->window + 1 > r.begin) r.begin = p - op->window + 1;
+  if (op->chunk && p - p % op->chunk > r.begin) r.begin = p - p % op->chunk;
+  return r;
+}
+
+/// Upload the tables: per row its heads and keys, per tile its rows.
 static bool put_tables(struct vb_ocl *d, struct work *w) {
   const struct vb_attention_op *op = w->op;
-  struct uint2 *row = vb_ocl_stage(d, w->rows * sizeof *row), *tile = vb_ocl_stage(d, w->rows * sizeof *tile);
+  struct uint4 *row = vb_ocl_stage(d, w->rows * sizeof *row);
+  struct uint2 *tile = vb_ocl_stage(d, w->rows * sizeof *tile);
   if (!row || !tile) return false;
   w->tile = tile;
   size_t r = 0;
@@ -32,8 +48,8 @@ static bool put_tables(struct vb_ocl *d, struct work *w) {
       tile[w->tiles++] = (struct uint2){(cl_uint)first, (cl_uint)(end - first < TILE ? end - first : TILE)};
     for (uint32_t t = op->t.begin; t < op->t.end; t++)
       for (uint32_t h = 0; h < w->group[i].heads; h++) {
-        uint32_t visible = op->first_count + t;
-        row[r++] = (struct uint2){w->group[i].kv_head, op->key.end < visible ? op->key.end : visible};
+        struct vb_range keys = visible(op, t);
+        row[r++] = (struct uint4){w->group[i].kv_head, keys.begin, keys.end, w->group[i].h0 + h};
       }
   }
   w->row_table = vb_ocl_put_rows(d, S_ROWS, row, w->rows * sizeof *row, w->rows * sizeof *row, 1);
@@ -45,20 +61,23 @@ static bool put_tables(struct vb_ocl *d, struct work *w) {
 static void batch(struct vb_ocl *d, const struct work *w, size_t tile0, size_t tiles, cl_uint row0, size_t rows) {
   const struct vb_attention_op *op = w->op;
   const struct vb_kv *kv = op->kv;
+  cl_uint sink = op->sinks && op->mode == VB_ATTN_FULL; // of a split, the merge adds it
   struct vb_arg range[] = {VB_U32(w->begin), VB_U32(w->keys), VB_U32(row0)};
   VB_RUN(d, "vb_attn_scores", VB_GRID((w->keys + KEYS_PER_ITEM - 1) / KEYS_PER_ITEM, tiles), VB_MEM(w->q),
          VB_MEM(w->kv->k), VB_MEM(w->row_table), VB_MEM(w->tile_table), VB_MEM(w->scores), VB_U32(kv->dk),
-         VB_U64(w->kv->k_head), range[0], range[1], range[2], VB_U32((cl_uint)tile0));
+         VB_U64(w->kv->k_head), VB_U64((cl_ulong)op->cap), range[0], range[1], range[2], VB_U32((cl_uint)tile0));
   if (op->mode == VB_ATTN_FULL || op->mode == VB_ATTN_MAX)
-    VB_RUN(d, "vb_attn_max", VB_GRID(rows, 1), VB_MEM(w->scores), VB_MEM(w->row_table), VB_MEM(w->m), range[0],
-           range[1], range[2]);
+    VB_RUN(d, "vb_attn_max", VB_GRID(rows, 1), VB_MEM(w->scores), VB_MEM(w->row_table), VB_MEM(w->sinks),
+           VB_MEM(w->m), VB_U32(sink), range[0], range[1], range[2]);
   if (op->mode == VB_ATTN_FULL || op->mode == VB_ATTN_EXP)
     VB_RUN(d, "vb_attn_exp", VB_GRID(rows, 1), VB_MEM(w->scores), VB_MEM(w->kv->k), VB_MEM(w->row_table), VB_MEM(w->m),
-           VB_MEM(w->em), VB_U32(kv->dk), VB_U32(kv->dv), VB_U64(w->kv->k_head), range[0], range[1], range[2]);
+           VB_MEM(w->em), VB_U32(kv->dk), VB_U32(kv->dv), VB_U64(w->kv->k_head), VB_U32(w->vcodes), range[0], range[1],
+           range[2]);
   if (op->mode == VB_ATTN_FULL || op->mode == VB_ATTN_SUM)
-    VB_RUN(d, "vb_attn_sum", VB_GRID(vb_blocks(kv->dv), rows), VB_MEM(w->scores), VB_MEM(w->kv->k), VB_MEM(w->kv->v),
-           VB_MEM(w->row_table), VB_MEM(w->m), VB_MEM(w->em), VB_MEM(w->l), VB_MEM(w->num), VB_U32(kv->dk),
-           VB_U32(kv->dv), VB_U64(w->kv->k_head), VB_U64(w->kv->v_head), range[0], range[1], range[2]);
+    VB_RUN(d, "vb_attn_sum", VB_GRID(vb_blocks(kv->dv), rows), VB_MEM(w->scores), VB_MEM(w->kv->k), VB_MEM(w->values),
+           VB_MEM(w->row_table), VB_MEM(w->m), VB_MEM(w->em), VB_MEM(w->l), VB_MEM(w->num), VB_MEM(w->sinks),
+           VB_U32(sink), VB_U32(kv->dk), VB_U32(kv->dv), VB_U64(w->kv->k_head), VB_U64(w->value_head),
+           VB_U32(w->vcodes), VB_U32(w->val), VB_U32(w->offset), range[0], range[1], range[2]);
 }
 
 static void batches(struct vb_ocl *d, struct work *w) {
@@ -73,12 +92,24 @@ static void batches(struct vb_ocl *d, struct work *w) {
 }
 
 static void source_attention(struct vb_ocl *d, const struct vb_attention_op *op) {
-  uint32_t dv = op->kv->dv, last = op->first_count + op->t.end - 1;
-  struct work w = {.op = op, .begin = op->key.begin, .rows = (size_t)vb_count(op->t) * vb_count(op->h)};
-  uint32_t end = op->key.end < last ? op->key.end : last;
+  uint32_t dv = op->kv->dv;
+  struct work w = {.op = op, .begin = UINT32_MAX, .rows = (size_t)vb_count(op->t) * vb_count(op->h)};
+  uint32_t end = 0;
+  for (uint32_t t = op->t.begin; t < op->t.end; t++) {
+    struct vb_range keys = visible(op, t);
+    if (keys.begin < w.begin) w.begin = keys.begin;
+    if (keys.end > end) end = keys.end;
+  }
   w.keys = end > w.begin ? end - w.begin : 0;
   w.groups = vb_ocl_head_rows(d, op, &w.group);
   if (!put_tables(d, &w) || !(w.kv = vb_ocl_mirror(d, op->kv, end))) return;
+  bool own = op->kv->v != NULL; // values of their own, or the first elements of the keys
+  w.values = own ? w.kv->v : w.kv->k;
+  w.value_head = own ? w.kv->v_head : w.kv->k_head;
+  w.vcodes = own ? VB_REC_VCODES : 0;
+  w.val = own ? vb_val_bytes(dv) : vb_rec_bytes(op->kv->dk);
+  w.offset = own ? 0 : VB_REC_HEADER;
+  w.sinks = op->sinks ? vb_ocl_weight(d, op->sinks, op->heads * sizeof(vb_z)) : vb_ocl_scratch(d, S_TABLE2, 4);
   size_t rec = vb_rec_bytes(op->kv->dk), em_row = VB_EM_ROW * sizeof(int16_t), n = w.rows;
   const void *q = vb_ocl_gather_rows(d, op, op->q, rec, w.group, w.groups, n);
   w.q = vb_ocl_put_rows(d, S_X, q, n * rec, n * rec, 1);
@@ -112,6 +143,8 @@ void vb_ocl_do_attention(struct vb_ocl *d, const struct vb_attention_op *op) {
   if (!vb_ocl_can_attention(d, op->heads, kv->heads, kv->dk, kv->dv))
     vb_ocl_fault(d, VB_BAD_INPUT, "attention: %u heads over %u, key size %u, value size %u: not on this device",
                  op->heads, kv->heads, kv->dk, kv->dv);
+  const char *lacks = vb_ocl_lacks(d, VB_OCL_ATTENTION, op);
+  if (lacks) vb_ocl_fault(d, VB_BAD_INPUT, "attention: %s is not offered by this device", lacks);
   if (!vb_count(op->t) || !vb_count(op->h) || d->status != VB_OK) return;
   if (d->info.compiler) source_attention(d, op);
   else vb_ocl_unit_attention(d, op);

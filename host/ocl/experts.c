@@ -127,11 +127,13 @@ static void down(struct vb_ocl *d, const struct work *w) {
 
 vb_result vb_ocl_experts(struct vb_ocl *d, const struct vb_experts_op *op) {
   if (!vb_ocl_begin(d)) return vb_ocl_end(d);
+  const char *lacks = vb_ocl_lacks(d, VB_OCL_EXPERTS, op);
+  if (lacks) vb_ocl_fault(d, VB_BAD_INPUT, "experts: %s is not offered by this device", lacks);
   struct work w = {.op = op, .tokens = vb_count(op->t)};
   if (op->mode == VB_EXPERTS_FULL && (op->e.begin > 0 || op->e.end < op->w->experts))
     vb_ocl_fault(d, VB_BAD_INPUT, "experts: the whole operator needs all experts, not %u to %u", op->e.begin,
                  op->e.end);
-  if (!w.tokens || !sort_pairs(d, &w)) return vb_ocl_end(d);
+  if (!w.tokens || d->status != VB_OK || !sort_pairs(d, &w)) return vb_ocl_end(d);
   size_t blocks = op->w->down.blocks;
   w.hq = vb_ocl_scratch(d, S_HQ, w.slots * blocks * VB_BLOCK);
   w.hcodes = vb_ocl_scratch(d, S_HCODES, w.slots * blocks);

@@ -176,7 +176,7 @@ void vb_ocl_distrust_mirrors(struct vb_ocl *d) {
 static struct vb_mirror *new_mirror(struct vb_ocl *d, const struct vb_kv *kv) {
   size_t a = d->sub_align; // a power of two
   size_t k_head = ((size_t)kv->capacity * vb_rec_bytes(kv->dk) + a - 1) & ~(a - 1);
-  size_t v_head = ((size_t)kv->capacity * vb_val_bytes(kv->dv) + a - 1) & ~(a - 1);
+  size_t v_head = kv->v ? ((size_t)kv->capacity * vb_val_bytes(kv->dv) + a - 1) & ~(a - 1) : 0;
   uint64_t bytes = (k_head + v_head) * kv->heads;
   // Caches of sequences that ended stay until their room is wanted: at most half of the memory, oldest out first.
   while (d->mirrors && d->mirror_bytes + bytes > d->info.memory / 2) {
@@ -192,8 +192,8 @@ static struct vb_mirror *new_mirror(struct vb_ocl *d, const struct vb_kv *kv) {
   }
   d->mirror = grown;
   cl_mem k = create(d, CL_MEM_READ_WRITE, k_head * kv->heads, NULL, "key cache buffer");
-  cl_mem v = k ? create(d, CL_MEM_READ_WRITE, v_head * kv->heads, NULL, "value cache buffer") : NULL;
-  if (!v) {
+  cl_mem v = k && v_head ? create(d, CL_MEM_READ_WRITE, v_head * kv->heads, NULL, "value cache buffer") : NULL;
+  if (d->status != VB_OK) {
     if (k) clReleaseMemObject(k);
     return NULL;
   }
@@ -224,7 +224,7 @@ struct vb_mirror *vb_ocl_mirror(struct vb_ocl *d, const struct vb_kv *kv, uint32
   size_t rec = vb_rec_bytes(kv->dk), val = vb_val_bytes(kv->dv), n = end - m->mark;
   for (uint32_t h = 0; h < kv->heads; h++) {
     vb_ocl_put(d, m->k, h * m->k_head + m->mark * rec, vb_kv_key(kv, h, m->mark), n * rec);
-    vb_ocl_put(d, m->v, h * m->v_head + m->mark * val, vb_kv_val(kv, h, m->mark), n * val);
+    if (m->v) vb_ocl_put(d, m->v, h * m->v_head + m->mark * val, vb_kv_val(kv, h, m->mark), n * val);
   }
   m->mark = end;
   return d->status == VB_OK ? m : NULL;

@@ -17,7 +17,7 @@ struct vb_ocl;
 
 enum vb_ocl_kind {
   VB_OCL_EMBED, VB_OCL_RMSNORM, VB_OCL_LINEAR, VB_OCL_ROPE, VB_OCL_PACK_Q, VB_OCL_PACK_KV, VB_OCL_ATTENTION,
-  VB_OCL_SWIGLU, VB_OCL_ADD, VB_OCL_ROUTER, VB_OCL_EXPERTS, VB_OCL_KINDS
+  VB_OCL_SWIGLU, VB_OCL_ADD, VB_OCL_ROUTER, VB_OCL_EXPERTS, VB_OCL_SOFTCAP, VB_OCL_CONV, VB_OCL_KINDS
 };
 const char *vb_ocl_kind_name(enum vb_ocl_kind kind);
 
@@ -49,6 +49,9 @@ uint32_t vb_ocl_probe_checks(const struct vb_ocl *d);
 /// Does the device offer this kind of operator at all? And for these shapes?
 bool vb_ocl_supports(const struct vb_ocl *d, enum vb_ocl_kind kind);
 bool vb_ocl_can_attention(const struct vb_ocl *d, uint32_t heads, uint32_t kv_heads, uint32_t dk, uint32_t dv);
+/// What of this operator (a pointer to its arguments) the device cannot do, in a few words; NULL: it can do all.
+/// An operator call refuses the same things with VB_BAD_INPUT, so that nothing is ever computed almost right.
+const char *vb_ocl_lacks(const struct vb_ocl *d, enum vb_ocl_kind kind, const void *op);
 bool vb_ocl_can_router(const struct vb_ocl *d, uint32_t tokens, uint32_t experts, uint32_t k);
 
 vb_result vb_ocl_embed(struct vb_ocl *d, const struct vb_embed_op *op);
@@ -62,6 +65,8 @@ vb_result vb_ocl_attention(struct vb_ocl *d, const struct vb_attention_op *op);
 vb_result vb_ocl_swiglu(struct vb_ocl *d, const struct vb_swiglu_op *op);
 vb_result vb_ocl_add(struct vb_ocl *d, const struct vb_add_op *op);
 vb_result vb_ocl_router(struct vb_ocl *d, const struct vb_router_op *op);
+vb_result vb_ocl_softcap(struct vb_ocl *d, const struct vb_softcap_op *op);
+vb_result vb_ocl_conv(struct vb_ocl *d, const struct vb_conv_op *op);
 /// FULL needs all experts in `e` and leaves hq, hcodes and hmax alone.
 vb_result vb_ocl_experts(struct vb_ocl *d, const struct vb_experts_op *op);
 

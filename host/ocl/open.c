@@ -7,7 +7,7 @@
 
 const char *vb_ocl_kind_name(enum vb_ocl_kind kind) {
   static const char *const name[VB_OCL_KINDS] = {"embed", "rmsnorm", "linear", "rope", "pack_q", "pack_kv",
-                                                 "attention", "swiglu", "add", "router", "experts"};
+                                                 "attention", "swiglu", "add", "router", "experts", "softcap", "conv"};
   return kind < VB_OCL_KINDS ? name[kind] : "?";
 }
 
@@ -163,7 +163,7 @@ bool vb_ocl_supports(const struct vb_ocl *d, enum vb_ocl_kind kind) {
 /// The limits of the units (hw/attention, hw/router).
 bool vb_ocl_can_attention(const struct vb_ocl *d, uint32_t heads, uint32_t kv_heads, uint32_t dk, uint32_t dv) {
   if (!vb_ocl_supports(d, VB_OCL_ATTENTION) || !kv_heads || heads % kv_heads) return false;
-  if (d->info.compiler) return dk && dv && dk <= VB_MAX_DK && dv <= VB_MAX_DV;
+  if (d->info.compiler) return dk && dv && dk <= VB_MAX_DK && dv <= VB_MAX_DV_SHARED;
   return dk % 32 == 0 && dv % 32 == 0 && dk >= 32 && dv >= 32 && dk <= 128 && dv <= 128;
 }
 

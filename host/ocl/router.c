@@ -21,9 +21,11 @@ static void source_router(struct vb_ocl *d, const struct vb_router_op *op) {
 }
 
 void vb_ocl_do_router(struct vb_ocl *d, const struct vb_router_op *op) {
-  if (!vb_ocl_can_router(d, vb_count(op->t), op->experts, op->k) || op->score != VB_SCORE_SOFTMAX)
+  if (!vb_ocl_can_router(d, vb_count(op->t), op->experts, op->k))
     vb_ocl_fault(d, VB_BAD_INPUT, "router: %u tokens, %u of %u experts: not on this device", vb_count(op->t), op->k,
                  op->experts);
+  const char *lacks = vb_ocl_lacks(d, VB_OCL_ROUTER, op);
+  if (lacks) vb_ocl_fault(d, VB_BAD_INPUT, "router: %s is not offered by this device", lacks);
   if (d->status != VB_OK) return;
   if (d->info.compiler) source_router(d, op);
   else vb_ocl_unit_router(d, op);

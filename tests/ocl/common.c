@@ -147,6 +147,14 @@ void attention_case(struct vb_rng *r, struct vb_ocl *d, uint32_t dk, uint32_t dv
                                .first_count = keys - tokens + 1, .t = subrange(r, tokens), .h = subrange(r, heads),
                                .key = {0, keys}};
   if (vb_rng_below(r, 4) == 0) op.key = subrange(r, keys); // rows may see no key at all
+  vb_z *sinks = values(&a, r, VB_GEN_GAUSS, heads);
+  if (vb_ocl_info(d)->compiler) { // the units know the plain form only
+    if (vb_rng_below(r, 4) == 0) op.window = between(r, 1, keys);
+    if (vb_rng_below(r, 6) == 0) op.chunk = between(r, 1, keys);
+    if (vb_rng_below(r, 4) == 0) op.sinks = sinks;
+    if (vb_rng_below(r, 4) == 0) op.cap = (int64_t)between(r, 1, 100) << 24;
+    if (dv <= dk && vb_rng_below(r, 5) == 0) kv.v = NULL;
+  }
   struct outputs want = outputs(&a, n, dv), got = outputs(&a, n, dv);
   struct vb_attention_op ref = op;
   point(&op, &got);
@@ -160,7 +168,7 @@ void attention_case(struct vb_rng *r, struct vb_ocl *d, uint32_t dk, uint32_t dv
   for (uint32_t p = 1; p < parts; p++) cut[p] = between(r, cut[p - 1], op.key.end);
   struct outputs pw[3], pg[3], merged = outputs(&a, n, dv);
   for (size_t i = 0; i < n; i++) {
-    merged.m[i] = VB_M_NONE;
+    merged.m[i] = op.sinks ? vb_score_q16(sinks[i % heads]) : VB_M_NONE;
     for (int b = 0; b < VB_EM_ROW; b++) merged.em[i * VB_EM_ROW + (size_t)b] = VB_EM_NONE;
     merged.l[i] = 0;
     memset(merged.num + i * dv, 0, dv * 8);
@@ -198,6 +206,10 @@ void attention_case(struct vb_rng *r, struct vb_ocl *d, uint32_t dk, uint32_t dv
     for (uint32_t h = op.h.begin; h < op.h.end; h++)
       for (uint32_t c = 0; c < dv; c++) {
         size_t i = (size_t)t * heads + h;
+        if (op.sinks && c == 0) { // the merge's part: one more score without a value
+          uint32_t below = (uint32_t)merged.m[i] - (uint32_t)vb_score_q16(sinks[h]), octaves = below >> 16;
+          merged.l[i] += vb_shr_rhu((uint64_t)vb_exp2_24(below & 0xffff) << 8, octaves > 1023 ? 1023 : (int)octaves);
+        }
         merged.y[i * dv + c] = vb_divide(merged.num[i * dv + c], merged.em[i * VB_EM_ROW + c / 32] - 119, merged.l[i]);
       }
   VB_EXPECT_SAME("attention", want.y, merged.y, n * dv);

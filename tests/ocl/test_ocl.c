@@ -35,6 +35,7 @@ static void embed(struct vb_rng *r) {
   int32_t *id = take(&a, tokens * sizeof *id);
   for (uint32_t t = 0; t < tokens; t++) id[t] = (int32_t)vb_rng_below(r, vocab);
   op.tokens = id, op.t = subrange(r, tokens);
+  if (vb_rng_below(r, 2)) vb_rng_fill(r, VB_GEN_GAUSS, &op.scale, 1);
   struct vb_embed_op ref = op;
   size_t n = (size_t)tokens * dim;
   op.y = junk(&a, n * 4), ref.y = junk(&a, n * 4);
@@ -50,7 +51,9 @@ static void rmsnorm(struct vb_rng *r) {
   size_t n = (size_t)tokens * groups * len;
   vb_z *x = values(&a, r, any_gen(r), n);
   if (vb_rng_below(r, 8) == 0) memset(x, 0, len * 4);
-  struct vb_rmsnorm_op op = {.x = x, .w = values(&a, r, any_gen(r), len), .groups = groups, .n = len,
+  struct vb_rmsnorm_op op = {.x = x, .w = vb_rng_below(r, 5) ? values(&a, r, any_gen(r), len) : NULL,
+                             .bias = values(&a, r, VB_GEN_GAUSS, len), .groups = groups, .n = len,
+                             .kind = (enum vb_norm_kind)vb_rng_below(r, 3), .inv_n = vb_from_float(1.0f / (float)len),
                              .eps_n = vb_from_float(1e-5f * (float)len), .sqrt_n = vb_from_float(17.25f),
                              .t = subrange(r, tokens), .g = subrange(r, groups)};
   struct vb_rmsnorm_op ref = op;
@@ -71,9 +74,12 @@ static void linear(struct vb_rng *r, bool wide) {
   struct vb_w14 w14 = {0};
   if (wide) w14 = weights14(&a, r, rows, cols);
   else w8 = weights8(&a, r, rows, cols);
-  vb_z *x = values(&a, r, any_gen(r), (size_t)tokens * cols);
+  uint32_t groups = !wide && vb_rng_below(r, 3) == 0 ? between(r, 1, 4) : 1;
+  while (rows % groups) groups--;
+  vb_z *x = values(&a, r, any_gen(r), (size_t)tokens * groups * cols);
   if (vb_rng_below(r, 8) == 0) memset(x, 0, cols * 4);
-  struct vb_linear_op op = {.x = x, .w8 = wide ? NULL : &w8, .w14 = wide ? &w14 : NULL, .t = subrange(r, tokens),
+  struct vb_linear_op op = {.groups = groups,
+                            .x = x, .w8 = wide ? NULL : &w8, .w14 = wide ? &w14 : NULL, .t = subrange(r, tokens),
                             .n = subrange(r, rows), .b = {0, vb_blocks(cols)}};
   if (vb_rng_below(r, 2)) op.bias = values(&a, r, VB_GEN_GAUSS, rows);
   struct vb_linear_op ref = op;
@@ -109,8 +115,10 @@ static void rope(struct vb_rng *r) {
   for (uint32_t i = 0; i < d / 2; i++) freq[i] = vb_rng_next(r) >> vb_rng_below(r, 30);
   for (uint32_t t = 0; t < tokens; t++) pos[t] = (uint32_t)(vb_rng_next(r) >> between(r, 32, 63)) * (t > 0);
   size_t n = (size_t)tokens * heads * d;
+  uint32_t rot = vb_rng_below(r, 2) ? d : 2 * between(r, 0, d / 2);
   struct vb_rope_op op = {.x = values(&a, r, any_gen(r), n), .freq = freq, .pos = pos, .heads = heads, .d = d,
-                          .rot = vb_rng_below(r, 2) ? d : 2 * between(r, 0, d / 2),
+                          .first = between(r, 0, d - rot), .rot = rot,
+                          .mscale = vb_rng_below(r, 2) ? 0 : vb_from_float(1.2079f),
                           .layout = vb_rng_below(r, 2) ? VB_ROPE_PAIR : VB_ROPE_HALF, .t = subrange(r, tokens),
                           .h = subrange(r, heads)};
   struct vb_rope_op ref = op;
@@ -125,8 +133,8 @@ static void pack(struct vb_rng *r) {
   struct arena a = {0};
   uint32_t tokens = size(r, 3, 10), heads = between(r, 1, 4), dk = size(r, 40, 200), dv = size(r, 40, 150);
   size_t n = (size_t)tokens * heads, rec = vb_rec_bytes(dk), val = vb_val_bytes(dv);
-  vb_z scale;
-  vb_rng_fill(r, VB_GEN_GAUSS, &scale, 1);
+  vb_z scale = 0;
+  if (vb_rng_below(r, 4)) vb_rng_fill(r, VB_GEN_GAUSS, &scale, 1);
   struct vb_pack_q_op q = {.x = values(&a, r, any_gen(r), n * dk), .scale = scale, .heads = heads, .d = dk,
                            .t = subrange(r, tokens), .h = subrange(r, heads)};
   struct vb_pack_q_op qr = q;
@@ -136,6 +144,7 @@ static void pack(struct vb_rng *r) {
   VB_EXPECT_SAME("pack", qr.rec, q.rec, n * rec);
   struct vb_pack_kv_op kv = {.k = q.x, .v = values(&a, r, any_gen(r), n * dv), .heads = heads, .dk = dk, .dv = dv,
                              .t = subrange(r, tokens), .h = subrange(r, heads)};
+  if (vb_rng_below(r, 4) == 0) kv.v = NULL, kv.dv = 0;
   struct vb_pack_kv_op kr = kv;
   kv.krec = junk(&a, n * rec), kr.krec = junk(&a, n * rec);
   kv.vrec = junk(&a, n * val), kr.vrec = junk(&a, n * val);
@@ -182,12 +191,42 @@ static void swiglu(struct vb_rng *r) {
   uint32_t tokens = size(r, 3, 20), cols = size(r, 70, 300);
   size_t n = (size_t)tokens * cols;
   struct vb_swiglu_op op = {.g = values(&a, r, any_gen(r), n), .u = values(&a, r, any_gen(r), n), .cols = cols,
-                            .t = subrange(r, tokens), .n = subrange(r, cols)};
+                            .act = (enum vb_act)vb_rng_below(r, 3), .t = subrange(r, tokens), .n = subrange(r, cols)};
   struct vb_swiglu_op ref = op;
   op.y = junk(&a, n * 4), ref.y = junk(&a, n * 4);
   vb_ref_swiglu(&ref);
   OK(vb_ocl_swiglu(dev, &op));
   VB_EXPECT_SAME("swiglu", ref.y, op.y, n);
+  drop(&a);
+}
+
+static void softcap(struct vb_rng *r) {
+  struct arena a = {0};
+  uint32_t tokens = size(r, 3, 20), cols = size(r, 70, 300);
+  size_t n = (size_t)tokens * cols;
+  struct vb_softcap_op op = {.x = values(&a, r, any_gen(r), n), .cap = vb_from_float(30.0f),
+                             .inv_cap = vb_from_float(1.0f / 30.0f), .cols = cols, .t = subrange(r, tokens),
+                             .n = subrange(r, cols)};
+  struct vb_softcap_op ref = op;
+  op.y = junk(&a, n * 4), ref.y = junk(&a, n * 4);
+  vb_ref_softcap(&ref);
+  OK(vb_ocl_softcap(dev, &op));
+  VB_EXPECT_SAME("softcap", ref.y, op.y, n);
+  drop(&a);
+}
+
+static void conv(struct vb_rng *r) {
+  struct arena a = {0};
+  uint32_t tokens = size(r, 6, 12), cols = size(r, 70, 300);
+  size_t n = (size_t)tokens * cols;
+  struct vb_conv_op op = {.x = values(&a, r, any_gen(r), n), .w = values(&a, r, VB_GEN_GAUSS, 4ul * cols),
+                          .history = values(&a, r, VB_GEN_GAUSS, 3ul * cols), .cols = cols, .t = subrange(r, tokens),
+                          .n = subrange(r, cols)};
+  struct vb_conv_op ref = op;
+  op.y = junk(&a, n * 4), ref.y = junk(&a, n * 4);
+  vb_ref_conv(&ref);
+  OK(vb_ocl_conv(dev, &op));
+  VB_EXPECT_SAME("conv", ref.y, op.y, n);
   drop(&a);
 }
 
@@ -284,6 +323,8 @@ UNTIL(test_pack, "pack", pack)
 UNTIL(test_attention, "attention", attention)
 UNTIL(test_growing_cache, "attention", growing_cache)
 UNTIL(test_swiglu, "swiglu", swiglu)
+UNTIL(test_softcap, "softcap", softcap)
+UNTIL(test_conv, "conv", conv)
 UNTIL(test_add, "add", add)
 UNTIL(test_router, "router", router)
 UNTIL(test_experts, "experts", experts)
@@ -298,7 +339,8 @@ int main(int argc, char **argv) {
   static const struct vb_test tests[] = {
       {"embed", test_embed}, {"rmsnorm", test_rmsnorm}, {"linear I8", test_linear_i8}, {"linear I14", test_linear_i14},
       {"rope", test_rope}, {"pack", test_pack}, {"attention", test_attention}, {"long attention", test_long_attention},
-      {"growing cache", test_growing_cache}, {"swiglu", test_swiglu}, {"add", test_add}, {"router", test_router},
+      {"growing cache", test_growing_cache}, {"swiglu", test_swiglu}, {"softcap", test_softcap},
+      {"conv", test_conv}, {"add", test_add}, {"router", test_router},
       {"experts", test_experts}, {0}};
   const struct vb_suite suites[] = {{"ocl", tests, find_device, NULL}, {0}};
   return vb_test_main(argc, argv, suites);

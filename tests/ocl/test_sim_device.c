@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/// Devices with built-in kernels (the RTL simulator) through the same interface as every other device: attention and the
-/// router against the reference, the probe, counters. Needs OCL_ICD_VENDORS to name the driver; skipped without one.
+/// Devices with built-in kernels (the RTL simulator) through the same interface as every other device: attention and
+/// the router against the reference, the probe, counters. Skipped where no such driver is built.
 #include "ocl/common.h"
 #include "ref/ref.h"
 #include <stdlib.h>

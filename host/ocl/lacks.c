@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+/// Which variants of an operator a device does not offer. Kept in one place, beside nothing else, so that a field that
+/// ops.h gains is either implemented or refused here.
+#include "ocl/internal.h"
+
+static const char *attention(const struct vb_ocl *d, const struct vb_attention_op *op) {
+  if (op->list) return "a key list";
+  if (d->info.compiler) {
+    if (op->kv->v ? op->kv->dv > VB_MAX_DV : op->kv->dv > op->kv->dk) return "the value size";
+    return NULL;
+  }
+  if (op->window) return "a window";
+  if (op->chunk) return "chunks";
+  if (op->sinks) return "sinks";
+  if (op->cap) return "the soft-cap";
+  return op->kv->v ? NULL : "values in the keys";
+}
+
+static const char *linear(const struct vb_linear_op *op) { return op->w14 && op->groups > 1 ? "groups of I14" : NULL; }
+
+static const char *router(const struct vb_router_op *op) {
+  if (op->score != VB_SCORE_SOFTMAX) return "the score function";
+  if (op->bias) return "a selection bias";
+  return op->groups ? "expert groups" : NULL;
+}
+
+static const char *experts(const struct vb_experts_op *op) {
+  const struct vb_experts_w *w = op->w;
+  if (w->shared_inter) return "a shared expert";
+  if (w->act != VB_EXPERT_SWIGLU) return "the activation";
+  if (w->gate_input) return "gated inputs";
+  return w->gate_bias || w->up_bias || w->down_bias ? "expert biases" : NULL;
+}
+
+const char *vb_ocl_lacks(const struct vb_ocl *d, enum vb_ocl_kind kind, const void *op) {
+  if (!vb_ocl_supports(d, kind)) return "the operator";
+  switch (kind) {
+  case VB_OCL_ATTENTION: return attention(d, op);
+  case VB_OCL_ROUTER: return router(op);
+  case VB_OCL_EXPERTS: return experts(op);
+  case VB_OCL_LINEAR: return linear(op);
+  case VB_OCL_PACK_Q: {
+    const struct vb_pack_q_op *q = op;
+    return q->hadamard ? "the Hadamard rotation" : q->floor_scale ? "a position scale" : NULL;
+  }
+  case VB_OCL_PACK_KV: {
+    const struct vb_pack_kv_op *kv = op;
+    return kv->hadamard ? "the Hadamard rotation" : NULL;
+  }
+  default: return NULL;
+  }
+}
