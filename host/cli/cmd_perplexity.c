@@ -18,11 +18,12 @@ struct sums {
   uint64_t scored;
 };
 
-static vb_result score_window(struct vb_exec *e, const struct vb_plan *plan, const struct vb_model *m, const int32_t *ids, uint32_t n, double *truth, struct sums *s) {
+static vb_result score_window(struct vb_exec *e, const struct vb_plan *plan, const struct vb_graph *g, const int32_t *ids, uint32_t n, double *truth, struct sums *s) {
   struct vb_seq seq = {0};
   const vb_z *logits;
+  const struct vb_model *m = g->model;
   uint32_t vocab = m->config.vocab;
-  vb_result r = vb_seq_create(m, n, &seq);
+  vb_result r = vb_seq_create(g, n, &seq);
   struct vb_batch_item item = {&seq, ids, n};
   if (!r) r = vb_exec_forward(e, plan, &item, 1, NULL, &logits);
   for (uint32_t t = 0; !r && t + 1 < n; t++) s->contract_q31 += vb_nll_q31(logits + (uint64_t)t * vocab, vocab, (uint32_t)ids[t + 1]);
@@ -64,7 +65,7 @@ static vb_result score_text(const struct vb_cli *c, struct vb_exec *e, const str
   if (!r && n < 2) r = vb_fail(VB_BAD_INPUT, "%s: fewer than two tokens", c->text);
   if (!r) r = vb_plan_default(g, vb_exec_target(e), &plan);
   for (uint32_t at = 0; !r && at + 1 < n; at += window) {
-    r = score_window(e, &plan, m, ids + at, n - at < window ? n - at : window, truth, &s);
+    r = score_window(e, &plan, g, ids + at, n - at < window ? n - at : window, truth, &s);
     vb_cli_progress((void *)(uintptr_t)c, "scored", at, n);
   }
   vb_cli_progress_end();
@@ -83,7 +84,7 @@ vb_result vb_cmd_perplexity(const struct vb_cli *c) {
   struct vb_cli chosen = *c;
   if (!chosen.devices) chosen.devices = "cpu";
   vb_result r = vb_model_open(c->model, false, &m);
-  if (!r) r = vb_graph_build(m, &g);
+  if (!r) r = vb_graph_build(m, NULL, &g);
   if (!r) r = vb_cli_devices(&chosen, &devices);
   if (!r) r = vb_exec_create(&g, &devices, &e);
   if (!r) r = score_text(c, e, m, &g);

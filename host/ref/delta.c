@@ -75,12 +75,22 @@ static void token(const struct vb_delta_op *op, struct head *s, uint32_t t, uint
   }
 }
 
+/// The head's slices of the state after the call, holding the state before it.
+static struct head open_head(const struct vb_delta_op *op, uint32_t h) {
+  uint64_t column = (uint64_t)h * op->dv, element = column * op->dk;
+  struct head s = {op->after.m + element, op->after.c + column, op->after.len + column, op->after.g + h, op->dk, op->dv};
+  memcpy(s.m, op->before.m + element, (size_t)op->dk * op->dv * sizeof *s.m);
+  memcpy(s.c, op->before.c + column, op->dv * sizeof *s.c);
+  memcpy(s.len, op->before.len + column, op->dv * sizeof *s.len);
+  *s.g = op->before.g[h];
+  return s;
+}
+
 void vb_ref_delta(const struct vb_delta_op *op) {
   uint32_t group = op->heads / op->key_heads;
   int32_t q[op->dk], k[op->dk];
   for (uint32_t h = op->h.begin; h < op->h.end; h++) {
-    struct head s = {op->state.m + (uint64_t)h * op->dk * op->dv, op->state.c + (uint64_t)h * op->dv,
-                     op->state.len + (uint64_t)h * op->dv, op->state.g + h, op->dk, op->dv};
+    struct head s = open_head(op, h);
     for (uint32_t t = 0; t < op->tokens; t++) {
       uint64_t row = ((uint64_t)t * op->key_heads + h / group) * op->dk;
       for (uint32_t i = 0; i < op->dk; i++) q[i] = vb_delta_q14(op->q[row + i]), k[i] = vb_delta_q14(op->k[row + i]);

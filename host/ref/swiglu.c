@@ -15,6 +15,7 @@ void vb_ref_swiglu(const struct vb_swiglu_op *op) {
   for (uint32_t t = op->t.begin; t < op->t.end; t++)
     for (uint32_t n = op->n.begin; n < op->n.end; n++) {
       uint64_t i = (uint64_t)t * op->cols + n;
-      op->y[i] = vb_mul(activate(op->act, op->g[i]), op->u[i]);
+      vb_z g = activate(op->act, op->g[i]);
+      op->y[i] = op->u ? vb_mul(g, op->u[i]) : g;
     }
 }

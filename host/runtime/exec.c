@@ -78,6 +78,8 @@ static vb_result prepare(struct vb_exec *e, const struct vb_batch_item *item, ui
   uint64_t total = 0;
   for (uint32_t i = 0; i < items; i++) {
     total += item[i].count;
+    for (uint32_t k = 0; k < i; k++)
+      if (item[k].seq == item[i].seq) return vb_fail(VB_BAD_INPUT, "sequence %u is in the batch twice", i);
     if (!item[i].count) return vb_fail(VB_BAD_INPUT, "sequence %u of the batch has no tokens", i);
     if (item[i].count > item[i].seq->capacity - item[i].seq->length)
       return vb_fail(VB_BAD_INPUT, "sequence %u would hold %llu tokens, its cache has %u positions", i,
@@ -121,20 +123,34 @@ static vb_result prepare(struct vb_exec *e, const struct vb_batch_item *item, ui
 /// New cache records become visible to attention only after the observer has seen them.
 static void store_kv(struct vb_exec *e, const struct vb_node *n, const struct vb_buffer *b) {
   for (uint32_t t = 0; t < e->total; t++) {
-    struct vb_kv *kv = &e->item[e->item_of[t]].seq->kv[n->layer];
+    struct vb_seq *seq = e->item[e->item_of[t]].seq;
+    struct vb_kv *kv = n->slot ? &seq->index[n->layer] : &seq->kv[n->layer];
     uint32_t kr = vb_rec_bytes(kv->dk), vr = vb_val_bytes(kv->dv);
     for (uint32_t h = 0; h < kv->heads; h++) {
       memcpy(vb_kv_key(kv, h, e->pos[t]), (uint8_t *)b->out[0] + ((uint64_t)t * kv->heads + h) * kr, kr);
-      memcpy(vb_kv_val(kv, h, e->pos[t]), (uint8_t *)b->out[1] + ((uint64_t)t * kv->heads + h) * vr, vr);
+      if (kv->v) memcpy(vb_kv_val(kv, h, e->pos[t]), (uint8_t *)b->out[1] + ((uint64_t)t * kv->heads + h) * vr, vr);
     }
     kv->length = e->pos[t] + 1;
+  }
+}
+
+/// The last three inputs of a convolution become the history of the next call.
+static void store_history(struct vb_exec *e, const struct vb_node *n, const union vb_any_op *op) {
+  size_t row = op->conv.cols * sizeof(vb_z);
+  for (uint32_t k = 0; k < e->items; k++) {
+    struct vb_recurrent *r = &e->item[k].seq->recurrent[n->layer];
+    vb_z *next = r->history[1 - r->now][n->slot];
+    for (uint32_t i = 0; i < 3; i++) {
+      uint32_t at = e->item[k].count + i; // row of [history | inputs] that becomes row i
+      memcpy(next + (uint64_t)i * op->conv.cols, at < 3 ? op[k].conv.history + (uint64_t)at * op->conv.cols : op[k].conv.x + (uint64_t)(at - 3) * op->conv.cols, row);
+    }
   }
 }
 
 static vb_result run_all(struct vb_exec *e, const struct vb_plan *plan, const struct vb_observer *observer) {
   for (uint32_t i = 0; i < e->graph->nodes; i++) {
     const struct vb_node *n = &e->graph->node[i];
-    uint32_t ops = n->kind == VB_OP_ATTENTION ? e->items : 1;
+    uint32_t ops = n->by_sequence ? e->items : 1;
     e->tasks = 0;
     union vb_any_op *op = vb_scratch(e, ops * sizeof *op);
     if (!op) return vb_fail(VB_DEVICE, "out of memory");
@@ -152,10 +168,19 @@ static vb_result run_all(struct vb_exec *e, const struct vb_plan *plan, const st
       if ((r = observer->step(observer->context, &s))) return r;
     }
     if (n->kind == VB_OP_PACK_KV) store_kv(e, n, &e->buffer[i]);
+    if (n->kind == VB_OP_CONV) store_history(e, n, op);
     vb_scratch_reset(e);
   }
   return VB_OK;
 }
+
+/// All of the call succeeded: what it built becomes the sequence's present.
+static void advance(struct vb_seq *s, uint32_t count) {
+  s->length += count;
+  for (uint32_t l = 0; l < s->layers; l++) s->recurrent[l].now ^= 1;
+}
+
+const void *vb_exec_output(const struct vb_exec *e, uint32_t node) { return e->buffer[node].out[0]; }
 
 vb_result vb_exec_forward(struct vb_exec *e, const struct vb_plan *plan, const struct vb_batch_item *item, uint32_t items,
                           const struct vb_observer *observer, const vb_z **logits) {
@@ -165,7 +190,7 @@ vb_result vb_exec_forward(struct vb_exec *e, const struct vb_plan *plan, const s
   vb_scratch_reset(e);
   for (uint32_t i = 0; i < items; i++) {
     if (r) vb_seq_truncate(item[i].seq, item[i].seq->length);
-    else item[i].seq->length += item[i].count;
+    else advance(item[i].seq, item[i].count);
   }
   if (!r && logits) *logits = e->buffer[e->graph->nodes - 1].out[0];
   return r;

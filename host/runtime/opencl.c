@@ -28,6 +28,7 @@ static enum vb_ocl_kind ocl_kind(enum vb_op_kind k) {
 
 static bool supports(struct vb_device *d, const struct vb_node *n) {
   const struct ocl_device *o = d->impl;
+  if (n->kind > VB_OP_EXPERTS) return false; // no kernels for the newer kinds yet
   if (!vb_ocl_supports(o->ocl, ocl_kind(n->kind))) return false;
   if (n->kind == VB_OP_ATTENTION) { // the key heads and sizes are those of the layer's cache, whose width the node's output has
     uint32_t d_head = n->row_bytes[0] / (uint32_t)sizeof(vb_z) / n->op.attention.heads;
@@ -50,7 +51,7 @@ static vb_result dispatch(struct vb_ocl *d, enum vb_op_kind kind, const union vb
   case VB_OP_ADD: return vb_ocl_add(d, &op->add);
   case VB_OP_ROUTER: return vb_ocl_router(d, &op->router);
   case VB_OP_EXPERTS: return vb_ocl_experts(d, &op->experts);
-  case VB_OP_KINDS: break;
+  default: break;
   }
   return vb_fail(VB_DEVICE, "unknown operator kind %d", (int)kind);
 }

@@ -29,7 +29,8 @@ static vb_result run_from(struct vb_exec *e, uint32_t first) {
   return r;
 }
 
-static uint32_t token0(const struct vb_exec *e, uint32_t k, uint32_t ops) { return ops > 1 ? e->item_token0[k] : 0; }
+/// Batch index of the first token of whole operator k.
+static uint32_t token0(const struct vb_exec *e, uint32_t node, uint32_t k) { return e->graph->node[node].by_sequence ? e->item_token0[k] : 0; }
 
 /// Disjoint outputs: one phase, nothing to merge.
 static vb_result run_disjoint(struct vb_exec *e, uint32_t node, const struct vb_split *s, const union vb_any_op *op, uint32_t ops) {
@@ -37,7 +38,7 @@ static vb_result run_disjoint(struct vb_exec *e, uint32_t node, const struct vb_
   for (uint32_t k = 0; k < ops; k++)
     for (uint32_t p = 0; p < s->parts; p++) {
       union vb_any_op part = op[k];
-      if (vb_split_restrict(kind, s->axis, &s->part[p], token0(e, k, ops), &part) && !add_task(e, s->part[p].device, node, &part))
+      if (vb_split_restrict(kind, s->axis, &s->part[p], token0(e, node, k), &part) && !add_task(e, s->part[p].device, node, &part))
         return no_memory();
     }
   return run_from(e, 0);
@@ -130,7 +131,11 @@ static bool allocate_hidden(struct vb_exec *e, struct vb_experts_op *op) {
   op->hq = vb_scratch(e, pairs * blocks * VB_BLOCK);
   op->hcodes = vb_scratch(e, pairs * blocks);
   op->hmax = vb_scratch(e, pairs);
-  return op->hq && op->hcodes && op->hmax;
+  size_t shared = (size_t)e->total * op->w->shared_down.blocks;
+  op->shq = vb_scratch(e, shared * VB_BLOCK);
+  op->shcodes = vb_scratch(e, shared);
+  op->shmax = vb_scratch(e, e->total);
+  return op->hq && op->hcodes && op->hmax && op->shq && op->shcodes && op->shmax;
 }
 
 static vb_result run_experts_split(struct vb_exec *e, uint32_t node, const struct vb_split *s, struct vb_experts_op *op) {
@@ -157,6 +162,24 @@ static vb_result run_experts_split(struct vb_exec *e, uint32_t node, const struc
   }
   vb_merge_experts(op, tmax, acc, parts);
   return VB_OK;
+}
+
+static vb_result run_indexer_keys(struct vb_exec *e, uint32_t node, const struct vb_split *s, union vb_any_op *op, uint32_t ops) {
+  for (uint32_t k = 0; k < ops; k++) {
+    struct vb_indexer_op *x = &op[k].indexer;
+    x->score_stride = x->key.end;
+    x->score = vb_scratch(e, (size_t)x->t.end * x->score_stride * sizeof *x->score);
+    if (!x->score) return no_memory();
+    for (uint32_t p = 0; p < s->parts; p++) {
+      union vb_any_op part = op[k];
+      if (!vb_split_restrict(VB_OP_INDEXER, s->axis, &s->part[p], 0, &part)) continue;
+      part.indexer.mode = VB_INDEXER_SCORES;
+      if (!add_task(e, s->part[p].device, node, &part)) return no_memory();
+    }
+  }
+  vb_result r = run_from(e, 0);
+  for (uint32_t k = 0; !r && k < ops; k++) vb_merge_indexer(&op[k].indexer);
+  return r;
 }
 
 static bool allocate_dispatch(struct vb_exec *e, struct vb_router_op *op) {
@@ -190,6 +213,7 @@ vb_result vb_run_split(struct vb_exec *e, uint32_t node, const struct vb_split *
   switch (kind) {
   case VB_OP_LINEAR: return run_linear_k(e, node, s, &op->linear);
   case VB_OP_ATTENTION: return run_attention_keys(e, node, s, op, ops);
+  case VB_OP_INDEXER: return run_indexer_keys(e, node, s, op, ops);
   case VB_OP_EXPERTS: return run_experts_split(e, node, s, &op->experts);
   case VB_OP_ROUTER: return run_router_split(e, node, s, &op->router);
   default: return vb_fail(VB_DEVICE, "%s cannot be split along %s", vb_op_name(kind), vb_axis_name(s->axis));

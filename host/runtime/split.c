@@ -23,6 +23,11 @@ static struct vb_range *token_range(enum vb_op_kind kind, union vb_any_op *op) {
   case VB_OP_ADD: return &op->add.t;
   case VB_OP_ROUTER: return &op->router.t;
   case VB_OP_EXPERTS: return &op->experts.t;
+  case VB_OP_JOIN: return &op->join.t;
+  case VB_OP_SOFTCAP: return &op->softcap.t;
+  case VB_OP_CONV: return &op->conv.t;
+  case VB_OP_INDEXER: return &op->indexer.t;
+  case VB_OP_DELTA:
   case VB_OP_KINDS: break;
   }
   return NULL;
@@ -35,6 +40,8 @@ static struct vb_range *head_range(enum vb_op_kind kind, union vb_any_op *op) {
   case VB_OP_PACK_Q: return &op->pack_q.h;
   case VB_OP_PACK_KV: return &op->pack_kv.h;
   case VB_OP_ATTENTION: return &op->attention.h;
+  case VB_OP_JOIN: return &op->join.h;
+  case VB_OP_DELTA: return &op->delta.h;
   default: return NULL;
   }
 }
@@ -44,6 +51,8 @@ static struct vb_range *row_range(enum vb_op_kind kind, union vb_any_op *op) {
   case VB_OP_LINEAR: return &op->linear.n;
   case VB_OP_SWIGLU: return &op->swiglu.n;
   case VB_OP_ADD: return &op->add.n;
+  case VB_OP_SOFTCAP: return &op->softcap.n;
+  case VB_OP_CONV: return &op->conv.n;
   default: return NULL;
   }
 }
@@ -55,7 +64,7 @@ bool vb_split_restrict(enum vb_op_kind kind, enum vb_axis axis, const struct vb_
   case VB_AXIS_TOKENS: r = token_range(kind, op), base = token0; break;
   case VB_AXIS_HEADS: r = head_range(kind, op); break;
   case VB_AXIS_ROWS: r = row_range(kind, op); break;
-  case VB_AXIS_KEYS: r = &op->attention.key; break;
+  case VB_AXIS_KEYS: r = kind == VB_OP_INDEXER ? &op->indexer.key : &op->attention.key; break;
   case VB_AXIS_EXPERTS: r = &op->experts.e; break;
   case VB_AXIS_K: // elements in the plan, blocks in the operator
     r = &op->linear.b;

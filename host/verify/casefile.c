@@ -25,19 +25,19 @@ static uint64_t element(const void *data, uint64_t i, size_t bytes) {
 static vb_result fresh_outputs(struct vb_case_op *c, int fill, struct vb_field *f, uint32_t *n) {
   *n = vb_case_fields(c, f);
   for (uint32_t i = 0; i < *n; i++) {
-    if (f[i].role != VB_FIELD_OUT && f[i].role != VB_FIELD_SCRATCH) continue;
+    if (!vb_field_is_made(&f[i])) continue;
     void *p = malloc(vb_field_bytes(&f[i]) + 1);
     *vb_field_array(&f[i]) = p;
     if (p) memset(p, fill, vb_field_bytes(&f[i]));
   }
   for (uint32_t i = 0; i < *n; i++)
-    if (f[i].role != VB_FIELD_SCALAR && !*vb_field_array(&f[i]) && vb_field_bytes(&f[i])) return vb_fail(VB_DEVICE, "out of memory for a case");
+    if (vb_field_is_array(&f[i]) && !*vb_field_array(&f[i]) && vb_field_bytes(&f[i])) return vb_fail(VB_DEVICE, "out of memory for a case");
   return VB_OK;
 }
 
 static void free_outputs(struct vb_field *f, uint32_t n) {
   for (uint32_t i = 0; i < n; i++)
-    if (f[i].role == VB_FIELD_OUT || f[i].role == VB_FIELD_SCRATCH) free(*vb_field_array(&f[i]));
+    if (vb_field_is_made(&f[i])) free(*vb_field_array(&f[i]));
 }
 
 /// Two reference runs over memory filled differently agree exactly on the bytes that the operator writes.
@@ -78,14 +78,14 @@ static vb_result compact_kv(struct vb_kv *kv, uint32_t end) {
   size_t kr = vb_rec_bytes(kv->dk), vr = vb_val_bytes(kv->dv);
   small.capacity = small.length = end ? end : 1;
   small.k = calloc((size_t)kv->heads * small.capacity, kr);
-  small.v = calloc((size_t)kv->heads * small.capacity, vr);
-  if (!small.k || !small.v) {
+  small.v = kv->v ? calloc((size_t)kv->heads * small.capacity, vr) : NULL;
+  if (!small.k || (kv->v && !small.v)) {
     free(small.k), free(small.v);
     return vb_fail(VB_DEVICE, "out of memory for a case");
   }
   for (uint32_t h = 0; h < kv->heads && end; h++) {
     memcpy(vb_kv_key(&small, h, 0), vb_kv_key(kv, h, 0), kr * end);
-    memcpy(vb_kv_val(&small, h, 0), vb_kv_val(kv, h, 0), vr * end);
+    if (kv->v) memcpy(vb_kv_val(&small, h, 0), vb_kv_val(kv, h, 0), vr * end);
   }
   *kv = small;
   return VB_OK;
@@ -102,10 +102,10 @@ static vb_result write_case(hid_t file, struct vb_case_op *c, void *const *golde
   if (!r) r = vb_h5_set_u64(file, "seed", o->seed);
   if (!r) r = vb_h5_set_u64(file, "call", o->call);
   for (uint32_t i = 0; !r && i < n; i++) {
-    const void *data = f[i].role == VB_FIELD_SCALAR ? f[i].at : *vb_field_array(&f[i]);
+    const void *data = vb_field_is_array(&f[i]) ? *vb_field_array(&f[i]) : f[i].at;
     if (f[i].role == VB_FIELD_SCRATCH) continue;
     if (f[i].role == VB_FIELD_OUT && golden && golden[i]) data = golden[i];
-    if (f[i].role == VB_FIELD_SCALAR) r = vb_h5_set_u64(file, f[i].name, *(const uint32_t *)data);
+    if (!vb_field_is_array(&f[i])) r = vb_h5_set_u64(file, f[i].name, element(data, 0, vb_h5_bytes(f[i].type)));
     else r = vb_h5_write(file, f[i].name, f[i].type, 1, &f[i].count, data);
   }
   return r;
@@ -117,7 +117,9 @@ vb_result vb_case_save(const char *path, enum vb_op_kind kind, const union vb_an
   uint32_t n = 0;
   char tmp[PATH_MAX];
   vb_case_from_op(kind, op, &c);
-  vb_result r = kind == VB_OP_ATTENTION ? compact_kv(&c.kv, op->attention.key.end) : VB_OK;
+  bool cached = kind == VB_OP_ATTENTION || kind == VB_OP_INDEXER;
+  uint32_t seen = kind == VB_OP_ATTENTION ? op->attention.key.end : op->indexer.first_count + op->indexer.t.end - 1;
+  vb_result r = cached ? compact_kv(&c.kv, seen) : VB_OK;
   if (r) return r;
   r = fresh_outputs(&c, 0, f, &n);
   if (!r) r = run_reference(kind, &c.op);
@@ -126,7 +128,7 @@ vb_result vb_case_save(const char *path, enum vb_op_kind kind, const union vb_an
     r = file < 0 ? VB_BAD_INPUT : vb_h5_publish(file, tmp, path, write_case(file, &c, golden, o));
   }
   free_outputs(f, n);
-  if (kind == VB_OP_ATTENTION) free(c.kv.k), free(c.kv.v);
+  if (cached) free(c.kv.k), free(c.kv.v);
   return r;
 }
 
@@ -146,12 +148,11 @@ static vb_result read_scalars(hid_t file, struct vb_case_op *c) {
   uint32_t n = vb_case_fields(c, f);
   for (uint32_t i = 0; i < n; i++) {
     uint64_t v;
-    if (f[i].role != VB_FIELD_SCALAR) continue;
+    if (vb_field_is_array(&f[i])) continue;
     vb_result r = vb_h5_get_u64(file, f[i].name, &v);
     if (r) return r;
-    bool is_value = !strcmp(f[i].name, "scale") || !strcmp(f[i].name, "eps_n") || !strcmp(f[i].name, "sqrt_n");
-    if (v > (is_value ? UINT32_MAX : 1u << 24)) return vb_fail(VB_BAD_INPUT, "attribute %s = %llu is above the limit of %u", f[i].name, (unsigned long long)v, 1u << 24);
-    *(uint32_t *)f[i].at = (uint32_t)v;
+    if (f[i].role == VB_FIELD_SCALAR && v > 1u << 24) return vb_fail(VB_BAD_INPUT, "attribute %s = %llu is above the limit of %u", f[i].name, (unsigned long long)v, 1u << 24);
+    memcpy(f[i].at, &v, vb_h5_bytes(f[i].type));
   }
   return VB_OK;
 }
@@ -163,7 +164,7 @@ static vb_result read_arrays(hid_t file, struct vb_case *c) {
     int rank;
     uint64_t dim[4] = {0};
     void *data;
-    if (f[i].role == VB_FIELD_SCALAR) continue;
+    if (!vb_field_is_array(&f[i])) continue;
     if (f[i].role != VB_FIELD_IN) *vb_field_array(&f[i]) = calloc(vb_field_bytes(&f[i]) + 1, 1);
     if (f[i].role == VB_FIELD_SCRATCH) continue;
     vb_result r = vb_h5_read(file, f[i].name, f[i].type, (size_t)4 << 30, &data, &rank, dim);
@@ -182,25 +183,56 @@ static vb_result check_sane(const struct vb_case_op *c) {
   if (c->kind == VB_OP_ATTENTION) {
     const struct vb_attention_op *o = &c->op.attention;
     ok = c->kv.heads && o->heads && !(o->heads % c->kv.heads) && o->h.end <= o->heads && o->key.end <= c->kv.capacity && c->kv.dk &&
-         c->kv.dk <= VB_MAX_DK && c->kv.dv && c->kv.dv <= VB_MAX_DV && o->mode <= VB_ATTN_SUM && o->h.begin <= o->h.end;
+         c->kv.dk <= VB_MAX_DK && c->kv.dv && c->kv.dv <= (c->has.values ? VB_MAX_DV : VB_MAX_DV_SHARED) && (c->has.values || c->kv.dv <= c->kv.dk) &&
+         (uint64_t)o->first_count + o->t.end <= c->kv.capacity + 1ull + (1u << 24) && o->first_count && o->mode <= VB_ATTN_SUM && o->h.begin <= o->h.end;
   } else if (c->kind == VB_OP_LINEAR) {
     const struct vb_linear_op *o = &c->op.linear;
     uint32_t rows = c->w8.rows ? c->w8.rows : c->w14.rows, blocks = c->w8.rows ? c->w8.blocks : c->w14.blocks;
     uint32_t cols = c->w8.rows ? c->w8.cols : c->w14.cols;
-    ok = rows && blocks == vb_blocks(cols) && o->n.end <= rows && o->b.end <= blocks && o->b.begin <= o->b.end;
+    ok = rows && !(rows % (o->groups ? o->groups : 1)) && blocks == vb_blocks(cols) && o->n.end <= rows && o->b.end <= blocks && o->b.begin <= o->b.end;
   } else if (c->kind == VB_OP_EXPERTS) {
     const struct vb_experts_op *o = &c->op.experts;
     const struct vb_experts_w *w = &c->experts;
-    ok = w->experts && o->e.end <= w->experts && o->mode <= VB_EXPERTS_DOWN && w->gate.rows == w->experts * w->inter && w->up.rows == w->gate.rows &&
-         w->down.rows == w->experts * w->dim && w->gate.blocks == vb_blocks(w->dim) && w->up.blocks == w->gate.blocks && w->down.blocks == vb_blocks(w->inter);
+    ok = w->experts && o->e.end <= w->experts + (w->shared_inter > 0) && o->mode <= VB_EXPERTS_DOWN && w->gate.rows == w->experts * w->inter && w->up.rows == w->gate.rows &&
+         w->down.rows == w->experts * w->dim && w->gate.blocks == vb_blocks(w->dim) && w->up.blocks == w->gate.blocks && w->down.blocks == vb_blocks(w->inter) &&
+         w->shared_gate.rows == w->shared_inter && w->shared_up.rows == w->shared_inter && (!w->shared_inter || w->shared_down.rows == w->dim);
     for (uint64_t i = 0; ok && i < (uint64_t)o->t.end * o->k; i++) ok = o->ids[i] < w->experts;
+  } else if (c->kind == VB_OP_INDEXER) {
+    const struct vb_indexer_op *o = &c->op.indexer;
+    ok = o->heads && o->k && c->kv.dk && c->kv.dk <= VB_MAX_DK && o->first_count && (uint64_t)o->first_count + o->t.end <= c->kv.capacity + 1ull &&
+         (o->mode == VB_INDEXER_FULL || (o->mode == VB_INDEXER_SCORES && o->score_stride >= o->first_count + o->t.end - 1));
+  } else if (c->kind == VB_OP_DELTA) {
+    const struct vb_delta_op *o = &c->op.delta;
+    ok = o->key_heads && o->heads && !(o->heads % o->key_heads) && o->h.end <= o->heads && o->dk && o->dk <= 256 && o->dv && o->dv <= 256;
+  } else if (c->kind == VB_OP_JOIN) {
+    const struct vb_join_op *o = &c->op.join;
+    const struct vb_piece *p[] = {&o->a, &o->b};
+    ok = o->h.end <= o->heads;
+    for (uint32_t i = 0; i < 2; i++) ok = ok && (!p[i]->len || ((uint64_t)p[i]->first + p[i]->len <= p[i]->width && (p[i]->heads == 1 || p[i]->heads == o->heads)));
+  } else if (c->kind == VB_OP_SWIGLU) {
+    ok = c->op.swiglu.n.end <= c->op.swiglu.cols;
+  } else if (c->kind == VB_OP_ADD) {
+    ok = c->op.add.n.end <= c->op.add.cols;
+  } else if (c->kind == VB_OP_SOFTCAP) {
+    ok = c->op.softcap.n.end <= c->op.softcap.cols;
+  } else if (c->kind == VB_OP_CONV) {
+    ok = c->op.conv.n.end <= c->op.conv.cols;
+  } else if (c->kind == VB_OP_RMSNORM) {
+    ok = c->op.rmsnorm.g.end <= c->op.rmsnorm.groups && c->op.rmsnorm.kind <= VB_NORM_LAYER && (c->op.rmsnorm.kind != VB_NORM_LAYER || c->has.bias);
+  } else if (c->kind == VB_OP_PACK_Q) {
+    ok = c->op.pack_q.h.end <= c->op.pack_q.heads && c->op.pack_q.d && c->op.pack_q.d <= VB_MAX_DK;
+    if (c->op.pack_q.hadamard) ok = ok && c->op.pack_q.d <= 128 && !(c->op.pack_q.d & (c->op.pack_q.d - 1));
+  } else if (c->kind == VB_OP_PACK_KV) {
+    ok = c->op.pack_kv.h.end <= c->op.pack_kv.heads && c->op.pack_kv.dk && c->op.pack_kv.dk <= VB_MAX_DK && c->op.pack_kv.dv <= VB_MAX_DV;
+    if (c->op.pack_kv.hadamard) ok = ok && c->op.pack_kv.dk <= 128 && !(c->op.pack_kv.dk & (c->op.pack_kv.dk - 1));
   } else if (c->kind == VB_OP_EMBED) {
     const struct vb_embed_op *o = &c->op.embed;
     for (uint32_t i = 0; ok && i < o->t.end; i++) ok = o->tokens[i] >= 0 && (uint32_t)o->tokens[i] < o->vocab;
   } else if (c->kind == VB_OP_ROUTER) {
-    ok = c->op.router.k <= c->op.router.experts && c->op.router.t.begin <= c->op.router.t.end;
+    ok = c->op.router.k && c->op.router.k <= c->op.router.experts && (!c->op.router.groups || (!(c->op.router.experts % c->op.router.groups) &&
+          c->op.router.topk_groups * (c->op.router.experts / c->op.router.groups) >= c->op.router.k)) && c->op.router.t.begin <= c->op.router.t.end;
   } else if (c->kind == VB_OP_ROPE) {
-    ok = c->op.rope.rot <= c->op.rope.d && c->op.rope.h.end <= c->op.rope.heads;
+    ok = (uint64_t)c->op.rope.first + c->op.rope.rot <= c->op.rope.d && c->op.rope.h.end <= c->op.rope.heads;
   }
   return ok ? VB_OK : vb_fail(VB_BAD_INPUT, "the sizes of this %s case contradict each other", vb_op_name(c->kind));
 }
@@ -257,7 +289,7 @@ void vb_case_free(struct vb_case *c) {
   struct vb_field f[VB_MAX_FIELDS];
   uint32_t n = vb_case_fields(&c->c, f);
   for (uint32_t i = 0; i < n; i++) {
-    if (f[i].role != VB_FIELD_SCALAR) free(*vb_field_array(&f[i]));
+    if (vb_field_is_array(&f[i])) free(*vb_field_array(&f[i]));
     free(c->expected[i]);
   }
   free(c->path), free(c->device), free(c->inject);

@@ -84,10 +84,9 @@ static vb_result run(struct vb_golden *g, struct vb_exec *e, struct vb_seq *seq,
   while (seq->length < g->length) {
     uint32_t at = seq->length, left = at < g->prompt ? g->prompt - at : 1;
     struct vb_batch_item item = {seq, g->token + at, left < GOLDEN_CHUNK ? left : GOLDEN_CHUNK};
-    const vb_z *logits;
-    vb_result r = vb_exec_forward(e, plan, &item, 1, &observer, &logits);
+    vb_result r = vb_exec_forward(e, plan, &item, 1, &observer, NULL);
     if (r) return r;
-    if (seq->length >= g->prompt) g->token[seq->length] = vb_argmax(logits + (uint64_t)(item.count - 1) * vocab, vocab);
+    if (seq->length >= g->prompt) g->token[seq->length] = vb_argmax((const vb_z *)vb_exec_output(e, g->graph->greedy) + (uint64_t)(item.count - 1) * vocab, vocab);
     if (progress) progress(context, "reference", seq->length, g->length);
   }
   return VB_OK;
@@ -103,7 +102,7 @@ vb_result vb_golden_make(const struct vb_graph *g, const int32_t *prompt, uint32
   vb_result r = vb_device_list_add(&list, vb_device_open_ref());
   if (!r) r = vb_exec_create(g, &list, &e);
   if (!r) r = vb_plan_uniform(g, vb_exec_target(e), 0, &plan);
-  if (!r) r = vb_seq_create(g->model, prompt_len + steps, &seq);
+  if (!r) r = vb_seq_create(g, prompt_len + steps, &seq);
   if (!r) r = allocate(out, prompt, prompt_len, steps);
   if (!r) r = run(out, e, &seq, &plan, progress, context);
   vb_seq_free(&seq);

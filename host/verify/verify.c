@@ -9,10 +9,9 @@
 
 /// One plan over one schedule of calls.
 static vb_result run_schedule(struct vb_check *k, struct vb_exec *e, const struct vb_schedule *s, const struct vb_plan *plan) {
-  const struct vb_model *m = k->config->graph->model;
   struct vb_seq seq[VB_MAX_SEQUENCES] = {0};
   vb_result r = VB_OK;
-  for (uint32_t i = 0; !r && i < k->goldens; i++) r = vb_seq_create(m, k->golden[i]->length, &seq[i]);
+  for (uint32_t i = 0; !r && i < k->goldens; i++) r = vb_seq_create(k->config->graph, k->golden[i]->length, &seq[i]);
   for (uint32_t c = 0; !r && c < s->calls; c++) {
     struct vb_batch_item item[VB_MAX_SEQUENCES];
     uint32_t items = 0;

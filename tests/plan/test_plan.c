@@ -18,7 +18,7 @@ static char dir[32];
 
 static int setup(void) {
   strcpy(dir, "/tmp/verbatim-test-XXXXXX"); // set up once a test
-  if (vb_model_open("tests/fixtures/qwen3_moe", false, &model) || vb_graph_build(model, &graph) || !mkdtemp(dir)) return 1;
+  if (vb_model_open("tests/fixtures/qwen3_moe", false, &model) || vb_graph_build(model, NULL, &graph) || !mkdtemp(dir)) return 1;
   can = calloc(3, graph.nodes);
   for (uint32_t n = 0; n < graph.nodes; n++) {
     can[n] = can[graph.nodes + n] = 1;

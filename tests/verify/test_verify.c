@@ -19,7 +19,7 @@ static const int32_t prompt[] = {3, 1, 4, 1, 5, 9, 2, 6};
 
 static int setup(void) {
   strcpy(dir, "/tmp/verbatim-test-XXXXXX"); // set up once a test
-  if (vb_model_open("tests/fixtures/qwen3_moe", false, &model) || vb_graph_build(model, &graph) || !mkdtemp(dir)) return 1;
+  if (vb_model_open("tests/fixtures/qwen3_moe", false, &model) || vb_graph_build(model, NULL, &graph) || !mkdtemp(dir)) return 1;
   cpu = (struct vb_device_list){0};
   return vb_device_list_add(&cpu, vb_device_open_cpu(1)) != VB_OK;
 }

@@ -155,7 +155,7 @@ struct vb_attention_op {
   int64_t *num;  ///< SUM: [T][heads][dv]
 };
 
-/// y = act(g) * u over columns `n`: SwiGLU, GeGLU, and the output gates (SIGMOID: sigmoid(g) * u).
+/// y = act(g) * u over columns `n`: SwiGLU, GeGLU, and the output gates (SIGMOID: sigmoid(g) * u). u == NULL: y = act(g).
 enum vb_act { VB_ACT_SILU = 0, VB_ACT_GELU_TANH = 1, VB_ACT_SIGMOID = 2 };
 struct vb_swiglu_op {
   const vb_z *g, *u; ///< [T][cols]
@@ -213,7 +213,8 @@ struct vb_delta_state {
   uint32_t *g; ///< [heads] pending decay, below 2^31
 };
 /// Gated delta rule, token by token, tokens of one sequence. q and k are L2-normalised; value head h uses key head
-/// h / (heads / key_heads). `state` is read and updated for the heads of `h`. All tokens 0..T are run: there is no token range.
+/// h / (heads / key_heads). For the heads of `h`, `before` is read and `after` written (they may not be the same memory). All
+/// tokens are run: a recurrence has no token range.
 struct vb_delta_op {
   const vb_z *q, *k;    ///< [T][key_heads][dk]
   const vb_z *v;        ///< [T][heads][dv]
@@ -223,7 +224,7 @@ struct vb_delta_op {
   vb_z scale;           ///< dk^-1/2
   uint32_t tokens, heads, key_heads, dk, dv;
   struct vb_range h;
-  struct vb_delta_state state;
+  struct vb_delta_state before, after;
   vb_z *y; ///< [T][heads][dv]
 };
 
