@@ -46,6 +46,19 @@ static void add_softcap(struct vb_build *b, uint32_t logits) {
   vb_allow(n, VB_AXIS_ROWS, b->c->vocab);
 }
 
+/// Operators that read a cache carry its shape, so that a device can be asked whether it can run them.
+static void note_caches(struct vb_graph *g) {
+  static uint8_t exists;
+  for (uint32_t i = 0; i < g->nodes; i++) {
+    struct vb_node *n = &g->node[i];
+    if (n->kind != VB_OP_ATTENTION && n->kind != VB_OP_INDEXER) continue;
+    const struct vb_layer_state *s = &g->state[n->layer];
+    bool main = n->kind == VB_OP_ATTENTION;
+    n->cache = (struct vb_kv){.k = &exists, .v = main && !s->shared ? &exists : NULL, .heads = main ? s->kv_heads : 1,
+                              .dk = main ? s->dk : s->index_dim, .dv = main ? s->dv : 0};
+  }
+}
+
 enum { MAX_NODES_PER_LAYER = 40 };
 
 vb_result vb_graph_build(const struct vb_model *m, const struct vb_graph_options *options, struct vb_graph *g) {
@@ -66,6 +79,7 @@ vb_result vb_graph_build(const struct vb_model *m, const struct vb_graph_options
   x = vb_add_norm(&b, -1, "final_norm", x, m->final_norm, 1, c->hidden);
   g->greedy = vb_add_linear(&b, -1, "lm_head", x, &m->lm_head, NULL, 1);
   if (c->final_softcap != 0) add_softcap(&b, g->greedy);
+  note_caches(g);
   return VB_OK;
 }
 

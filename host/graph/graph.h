@@ -59,6 +59,7 @@ struct vb_node {
   uint32_t extent[VB_AXES]; ///< 0: known only at run time
   uint32_t slot;            ///< pack_kv: 0 main cache, 1 indexer's; conv: which history
   bool by_sequence;         ///< one operator per sequence of the batch: it reads that sequence's cache or state
+  struct vb_kv cache;       ///< attention, indexer: shape of the cache that it reads (pointers only tell what exists)
   union vb_any_op op;       ///< template: weights and sizes set, data pointers and ranges empty
 };
 enum { VB_NO_INPUT = UINT32_MAX }; ///< an optional input that is not there

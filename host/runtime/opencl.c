@@ -17,25 +17,44 @@ struct ocl_device {
   char id[32], description[256];
 };
 
+/// VB_OCL_KINDS: no OpenCL device offers it.
 static enum vb_ocl_kind ocl_kind(enum vb_op_kind k) {
-  static const enum vb_ocl_kind map[VB_OP_KINDS] = {
-      [VB_OP_EMBED] = VB_OCL_EMBED,   [VB_OP_RMSNORM] = VB_OCL_RMSNORM,     [VB_OP_LINEAR] = VB_OCL_LINEAR,
-      [VB_OP_ROPE] = VB_OCL_ROPE,     [VB_OP_PACK_Q] = VB_OCL_PACK_Q,       [VB_OP_PACK_KV] = VB_OCL_PACK_KV,
-      [VB_OP_SWIGLU] = VB_OCL_SWIGLU, [VB_OP_ATTENTION] = VB_OCL_ATTENTION, [VB_OP_ADD] = VB_OCL_ADD,
-      [VB_OP_ROUTER] = VB_OCL_ROUTER, [VB_OP_EXPERTS] = VB_OCL_EXPERTS};
-  return map[k];
+  switch (k) {
+  case VB_OP_EMBED: return VB_OCL_EMBED;
+  case VB_OP_RMSNORM: return VB_OCL_RMSNORM;
+  case VB_OP_LINEAR: return VB_OCL_LINEAR;
+  case VB_OP_ROPE: return VB_OCL_ROPE;
+  case VB_OP_PACK_Q: return VB_OCL_PACK_Q;
+  case VB_OP_PACK_KV: return VB_OCL_PACK_KV;
+  case VB_OP_ATTENTION: return VB_OCL_ATTENTION;
+  case VB_OP_SWIGLU: return VB_OCL_SWIGLU;
+  case VB_OP_ADD: return VB_OCL_ADD;
+  case VB_OP_ROUTER: return VB_OCL_ROUTER;
+  case VB_OP_EXPERTS: return VB_OCL_EXPERTS;
+  case VB_OP_SOFTCAP: return VB_OCL_SOFTCAP;
+  case VB_OP_CONV: return VB_OCL_CONV;
+  case VB_OP_JOIN:
+  case VB_OP_DELTA:
+  case VB_OP_INDEXER:
+  case VB_OP_KINDS: break;
+  }
+  return VB_OCL_KINDS;
 }
 
+/// Ask the device about the operator as it will be: optional arrays that will be there are marked so.
 static bool supports(struct vb_device *d, const struct vb_node *n) {
   const struct ocl_device *o = d->impl;
-  if (n->kind > VB_OP_EXPERTS) return false; // no kernels for the newer kinds yet
-  if (!vb_ocl_supports(o->ocl, ocl_kind(n->kind))) return false;
-  if (n->kind == VB_OP_ATTENTION) { // the key heads and sizes are those of the layer's cache, whose width the node's output has
-    uint32_t d_head = n->row_bytes[0] / (uint32_t)sizeof(vb_z) / n->op.attention.heads;
-    return vb_ocl_can_attention(o->ocl, n->op.attention.heads, 1, d_head, d_head);
+  static const uint32_t mark = 1;
+  union vb_any_op op = n->op;
+  if (ocl_kind(n->kind) == VB_OCL_KINDS) return false;
+  if (n->kind == VB_OP_ATTENTION) {
+    op.attention.kv = &n->cache;
+    op.attention.list = n->in[2] != VB_NO_INPUT ? &mark : NULL;
+    if (!vb_ocl_can_attention(o->ocl, op.attention.heads, n->cache.heads, n->cache.dk, n->cache.dv)) return false;
   }
-  if (n->kind == VB_OP_ROUTER) return vb_ocl_can_router(o->ocl, 1, n->op.router.experts, n->op.router.k);
-  return true;
+  if (n->kind == VB_OP_INDEXER) op.indexer.kv = &n->cache;
+  if (n->kind == VB_OP_ROUTER && !vb_ocl_can_router(o->ocl, 1, op.router.experts, op.router.k)) return false;
+  return vb_ocl_lacks(o->ocl, ocl_kind(n->kind), &op) == NULL;
 }
 
 static vb_result dispatch(struct vb_ocl *d, enum vb_op_kind kind, const union vb_any_op *op) {
@@ -51,6 +70,8 @@ static vb_result dispatch(struct vb_ocl *d, enum vb_op_kind kind, const union vb
   case VB_OP_ADD: return vb_ocl_add(d, &op->add);
   case VB_OP_ROUTER: return vb_ocl_router(d, &op->router);
   case VB_OP_EXPERTS: return vb_ocl_experts(d, &op->experts);
+  case VB_OP_SOFTCAP: return vb_ocl_softcap(d, &op->softcap);
+  case VB_OP_CONV: return vb_ocl_conv(d, &op->conv);
   default: break;
   }
   return vb_fail(VB_DEVICE, "unknown operator kind %d", (int)kind);
