@@ -11,3 +11,7 @@ VB_OCL_GEN := $(B)/gen/kernels_cl.c
 $(VB_OCL_GEN): $(VB_CL_FILES) make/embed_cl.sh
 	@mkdir -p $(@D)
 	sh make/embed_cl.sh $(VB_CL_FILES) > $@.tmp && mv $@.tmp $@
+
+.PHONY: oclgrind
+oclgrind: $(B)/tests/ocl/test_ocl ## the OpenCL kernels in oclgrind: bounds, data races, use of the API
+	tests/ocl/oclgrind.sh $<

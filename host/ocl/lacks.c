@@ -18,7 +18,8 @@ static const char *attention(const struct vb_ocl *d, const struct vb_attention_o
 
 static const char *linear(const struct vb_linear_op *op) { return op->w14 && op->groups > 1 ? "groups of I14" : NULL; }
 
-static const char *router(const struct vb_router_op *op) {
+static const char *router(const struct vb_ocl *d, const struct vb_router_op *op) {
+  if (d->info.compiler) return NULL;
   if (op->score != VB_SCORE_SOFTMAX) return "the score function";
   if (op->bias) return "a selection bias";
   return op->groups ? "expert groups" : NULL;
@@ -36,7 +37,7 @@ const char *vb_ocl_lacks(const struct vb_ocl *d, enum vb_ocl_kind kind, const vo
   if (!vb_ocl_supports(d, kind)) return "the operator";
   switch (kind) {
   case VB_OCL_ATTENTION: return attention(d, op);
-  case VB_OCL_ROUTER: return router(op);
+  case VB_OCL_ROUTER: return router(d, op);
   case VB_OCL_EXPERTS: return experts(op);
   case VB_OCL_LINEAR: return linear(op);
   case VB_OCL_PACK_Q: {

@@ -249,6 +249,7 @@ static void add(struct vb_rng *r) {
 
 static void router(struct vb_rng *r) {
   uint32_t experts = size(r, 12, 130);
+  if (experts >= 8 && vb_rng_below(r, 2)) experts = experts / 8 * 8; // so that groups divide it
   router_case(r, dev, size(r, 5, 60), experts, between(r, 1, experts < 9 ? experts : 9));
 }
 

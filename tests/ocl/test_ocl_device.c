@@ -168,8 +168,8 @@ static void test_bad_arguments(void) {
   VB_CHECK(vb_ocl_router(dev, &router) == VB_BAD_INPUT, "five of four experts");
   VB_CHECK(!vb_ocl_can_attention(dev, 3, 2, 64, 64) && !vb_ocl_can_attention(dev, 4, 2, 600, 64), "impossible shapes");
   // Variants that are not offered are refused, not computed without the variant.
-  router.k = 1, router.score = VB_SCORE_SIGMOID;
-  VB_CHECK(vb_ocl_router(dev, &router) == VB_BAD_INPUT && strstr(vb_last_error(), "score function"), "\"%s\"",
+  router.k = 2, router.groups = 4, router.topk_groups = 1;
+  VB_CHECK(vb_ocl_router(dev, &router) == VB_BAD_INPUT && strstr(vb_last_error(), "1 of 4 groups"), "\"%s\"",
            vb_last_error());
   struct vb_pack_q_op pack = {.x = table, .hadamard = 1, .heads = 1, .d = 4, .t = {0, 1}, .h = {0, 1},
                               .rec = (uint8_t *)y};
