@@ -66,7 +66,7 @@ module vb_attention #(
     .wr_bytes_i(wr_beat_bytes), .error_i(err), .id_i(args[64*vb_attn_pkg::ArgId +: 32]), .state_i({27'd0, state}),
     .stat_o(stat));
 
-  vb_attn_check #(.NBK(NBK), .NBV(NBV)) u_check (.args_i(args), .err_o(desc_err));
+  vb_attn_check #(.NBK(NBK), .NBV(NBV)) u_check (.en_i(state == vb_attn_pkg::StCheck), .args_i(args), .err_o(desc_err));
 
   // ---- masters
   logic flush, cmd_valid, cmd_ready, rdc_valid, rdc_ready, beat_valid, beat_ready, beat_last, rd_idle, rd_err;
@@ -215,7 +215,7 @@ module vb_attention #(
   logic [ROWS*64-1:0] l_sum;
   logic [ROWS*32-1:0] r_div;
   logic [ROWS*7-1:0] le_q;
-  logic [ROWS-1:0] div_start, div_done;
+  logic [ROWS-1:0] div_start, div_done, div_open_q;
   logic [31:0] u;
   logic signed [6:0] ue;
   logic [RW-1:0] urow1_q, urow2_q;
@@ -237,6 +237,8 @@ module vb_attention #(
     urow1_q <= recip_row;
     urow2_q <= urow1_q;
     if (u_valid) le_q[7*urow2_q +: 7] <= ue;
+    if (rst) div_open_q <= '0;
+    else     div_open_q <= (div_open_q | div_start) & ~div_done;
   end
 
   vb_attn_out #(.ROWS(ROWS), .LANES(LANES), .NBV(NBV), .DW(DW)) u_out (
@@ -247,10 +249,10 @@ module vb_attention #(
     .beat_valid_o(out_valid), .beat_ready_i(out_ready), .beat_data_o(out_data));
 
   logic unused_top;
-  assign unused_top = ^{beat_last, em_rec, em_rec_q, stat[31:0], div_done};
+  assign unused_top = ^{beat_last, em_rec, em_rec_q, stat[31:0]};
   always_ff @(posedge ap_clk) if (!rst) begin
     // a key's scores are complete before a pass reads them, and the divider before the results
     a_score: assert (!(sw_valid && re));
-    a_recip: assert (!(out_go && (recip || u_valid || div_done != '0)));
+    a_recip: assert (!(out_go && (recip || u_valid || div_open_q != '0)));
   end
 endmodule

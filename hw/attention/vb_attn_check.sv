@@ -6,6 +6,7 @@ module vb_attn_check #(
   parameter int NBK = 4,
   parameter int NBV = 4
 ) (
+  input  logic                               en_i,   ///< the verdict is wanted
   input  logic [vb_attn_pkg::NumArgs*64-1:0] args_i,
   output logic [7:0]                         err_o
 );
@@ -25,23 +26,25 @@ module vb_attn_check #(
   assign values   = (mode == 32'(vb_attn_pkg::ModeFull)) || (mode == 32'(vb_attn_pkg::ModeSum));
 
   always_comb begin
-    misaligned = 1'b0;
+    misaligned   = 1'b0;
+    out_of_range = 1'b0;
+    err_o        = vb_pkg::ErrNone;
+    if (en_i) begin
     for (int a = vb_attn_pkg::ArgQ; a <= vb_attn_pkg::ArgOut; a++)
       if (args_i[64*a +: 6] != 6'd0 || args_i[64*a+AW +: 64-AW] != '0) misaligned = 1'b1;
     for (int a = vb_attn_pkg::ArgQRowStride; a <= vb_attn_pkg::ArgOTokenStride; a++)
       if (args_i[64*a +: 5] != 5'd0) misaligned = 1'b1;
 
-    out_of_range = 1'b0;
     if (rows > vb_attn_pkg::MaxRows || rpt == 32'd0) out_of_range = 1'b1;
     if (dk == 32'd0 || dk > 32'(32 * NBK) || dk[4:0] != 5'd0) out_of_range = 1'b1;
     if (dv == 32'd0 || dv > 32'(32 * NBV) || dv[4:0] != 5'd0) out_of_range = 1'b1;
     if (end_k > begin_k && end_k - begin_k > vb_attn_pkg::MaxKeys) out_of_range = 1'b1;
     if (k_stride < 32'd32 + dk || (values && v_stride < dv)) out_of_range = 1'b1;
 
-    err_o = vb_pkg::ErrNone;
     if (mode > 32'd3)      err_o = vb_pkg::ErrMode;
     else if (out_of_range) err_o = vb_pkg::ErrSize;
     else if (misaligned)   err_o = vb_pkg::ErrAlign;
+    end
   end
 
   logic unused_args;

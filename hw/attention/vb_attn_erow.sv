@@ -23,9 +23,10 @@ module vb_attn_erow #(
   logic [15:0] unused_fraction_q;  // pass two looks at it
 
   always_ff @(posedge clk_i) begin
-    bad_o <= s_valid_i && s_act_i && (s_score_i > m_i);
+    bad_o <= 1'b0;
     if (s_valid_i) begin : distance
       logic [31:0] d;
+      bad_o <= s_act_i && (s_score_i > m_i);
       d = m_i - s_score_i;  // unsigned: up to 2^32 - 2
       unused_fraction_q <= d[15:0];
       act_q <= s_act_i;
@@ -33,17 +34,18 @@ module vb_attn_erow #(
     end
   end
 
-  for (genvar b = 0; b < NBV; b++) begin : g_blk
-    logic [15:0] em_q;
-    assign em_o[b*16 +: 16] = em_q;
-    always_ff @(posedge clk_i) begin : peak
-      logic signed [31:0] x;
-      x = 32'sd0;
-      if (clear_i)      em_q <= 16'h8000;
-      else if (em_we_i) em_q <= em_i[b*16 +: 16];
-      else if (d_valid_i && act_q && d_ev_i[b*8 +: 8] != 8'd0) begin
-        x = $signed({24'd0, d_ev_i[b*8 +: 8]}) - $signed({22'd0, i_q});
-        if (x > 32'($signed(em_q))) em_q <= x[15:0];
+  // The conditions are nested, not and-ed: a simulator then does nothing in a cycle without a key.
+  always_ff @(posedge clk_i) begin : peak
+    logic signed [31:0] x;
+    x = 32'sd0;
+    if (clear_i)      em_o <= {NBV{16'h8000}};
+    else if (em_we_i) em_o <= em_i;
+    else if (d_valid_i) begin
+      if (act_q) begin
+        for (int b = 0; b < NBV; b++) begin
+          x = $signed({24'd0, d_ev_i[b*8 +: 8]}) - $signed({22'd0, i_q});
+          if (d_ev_i[b*8 +: 8] != 8'd0 && x > 32'($signed(em_o[b*16 +: 16]))) em_o[b*16 +: 16] <= x[15:0];
+        end
       end
     end
   end

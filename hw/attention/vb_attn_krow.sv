@@ -15,6 +15,7 @@ module vb_attn_krow #(
   localparam int BW   = $clog2(NBK)
 ) (
   input  logic               clk_i,
+  input  logic               rst_i,       ///< only silences the assertion
   input  logic               clear_i,     ///< new tile: maximum = none
   input  logic               track_i,     ///< phase MAX: later phases must not move m
   // query load
@@ -117,23 +118,30 @@ module vb_attn_krow #(
     amt_q   <= e[10] ? ((a > 11'sd37) ? 6'd37 : a[5:0]) : ((a > 11'sd31) ? 6'd31 : a[5:0]);
   end
 
-  // E: round or saturate
+  // E: round or saturate. acc < 2^32 (18 blocks of 127 * 127 * 32 * 2^8), so a shift to the right cannot overflow.
   always_ff @(posedge clk_i) if (d_valid_i) begin : scale
-    logic [63:0] y, odd;
+    logic [63:0] odd, z;
+    logic [31:0] y;
     odd = ({28'd0, mag_q} >> amt_q) & 64'd1;
+    z   = {28'd0, mag_q} + (64'd1 << (amt_q - 6'd1)) - 64'd1 + odd;
     if (right_q) begin
-      y = ({28'd0, mag_q} + (64'd1 << (amt_q - 6'd1)) - 64'd1 + odd) >> amt_q;
-      if (y > 64'h7fff_ffff) y = 64'h7fff_ffff;
+      y = 32'(z >> amt_q);
     end else begin
-      y = ((mag_q >> (6'd31 - amt_q)) != 36'd0) ? 64'h7fff_ffff : ({28'd0, mag_q} << amt_q);
+      y = ((mag_q >> (6'd31 - amt_q)) != 36'd0) ? 32'h7fff_ffff : 32'(mag_q << amt_q);
     end
-    score_o <= neg_q ? -y[31:0] : y[31:0];
+    score_o <= neg_q ? -y : y;
+  end
+
+  always_ff @(posedge clk_i) if (!rst_i) begin
+    a_acc: assert (!d_valid_i || mag_q < 36'h1_0000_0000);
   end
 
   // F: maximum over the attended keys
   always_ff @(posedge clk_i) begin
     if (clear_i)         m_o <= 32'sh8000_0000;
     else if (m_we_i)     m_o <= m_i;
-    else if (e_valid_i && track_i && e_act_i && $signed(score_o) > m_o) m_o <= $signed(score_o);
+    else if (e_valid_i) begin
+      if (track_i && e_act_i && $signed(score_o) > m_o) m_o <= $signed(score_o);
+    end
   end
 endmodule

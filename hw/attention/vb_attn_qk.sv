@@ -170,7 +170,7 @@ module vb_attn_qk #(
 
   for (genvar r = 0; r < ROWS; r++) begin : g_row
     vb_attn_krow #(.LANES(LANES), .NBK(NBK)) u_row (
-      .clk_i, .clear_i, .track_i,
+      .clk_i, .rst_i, .clear_i, .track_i,
       .q_we_i(q_word_i && !hdr_q && q_row_i == RW'(r)), .q_addr_i(QW'(32'(blk_q) * SUBW + 32'(sub_q))),
       .q_word_i(word_i), .qc_we_i(q_word_i && first_data && q_row_i == RW'(r)), .q_codes_i(codes), .q_max_i(kmax),
       .w_valid_i(k_word_i && !hdr_q), .k_addr_i(QW'(32'(blk_q) * SUBW + 32'(sub_q))),

@@ -55,8 +55,12 @@ module vb_attn_vrow #(
     d_v_q <= v1_first_i && !rst_i;
     v3_q  <= d_v_q && !rst_i;
     v4_q  <= v3_q && !rst_i;
-    bad2_q <= v1_first_i && v1_act_i && (s1_i > m_i);
-    if (v1_first_i) begin d_q <= m_i - s1_i; act2_q <= v1_act_i; end
+    bad2_q <= 1'b0;
+    if (v1_first_i) begin
+      d_q    <= m_i - s1_i;
+      act2_q <= v1_act_i;
+      bad2_q <= v1_act_i && (s1_i > m_i);
+    end
     if (d_v_q) begin i3_q <= (d_q[31:26] != 6'd0) ? 10'd1023 : d_q[25:16]; act3_q <= act2_q; end
     if (v3_q) begin i4_q <= i3_q; act4_q <= act3_q; end
     if (v4_q) begin i5_q <= i4_q; act5_q <= act4_q; end

@@ -14,10 +14,6 @@ module vb_recip (
   logic busy_q;
   logic [4:0] step_q;
   logic [31:0] u_q, rem_q;
-  logic [32:0] shifted, diff;
-
-  assign shifted = {rem_q, 1'b1};
-  assign diff    = shifted - {1'b0, u_q};
 
   always_ff @(posedge clk_i) begin
     done_o <= busy_q && (step_q == 5'd31) && !rst_i;
@@ -31,7 +27,10 @@ module vb_recip (
       u_q    <= u_i;
       rem_q  <= 32'h7fff_ffff;  // the top 31 ones: less than u
       step_q <= 5'd0;
-    end else if (busy_q) begin
+    end else if (busy_q) begin : step
+      logic [32:0] shifted, diff;
+      shifted = {rem_q, 1'b1};
+      diff    = shifted - {1'b0, u_q};
       rem_q  <= diff[32] ? shifted[31:0] : diff[31:0];
       r_o    <= {r_o[30:0], !diff[32]};
       step_q <= step_q + 5'd1;

@@ -10,31 +10,39 @@ extern "C" {
 static uint32_t below(struct vb_rng *r, uint32_t n) { return static_cast<uint32_t>(vb_rng_below(r, n)); }
 
 // Block codes of one record; a zero code makes a zero block. The largest code is returned.
-static uint8_t make_blocks(struct vb_rng *r, Spread spread, bool value, uint32_t blocks, int8_t *x, uint8_t *codes) {
+enum Part { kQuery, kKey, kPeak, kValue };
+static uint8_t make_blocks(struct vb_rng *r, Spread spread, Part part, uint32_t blocks, int8_t *x, uint8_t *codes) {
+  bool value = part == kValue;
   uint8_t top = 0;
   for (uint32_t b = 0; b < blocks; b++) {
     uint32_t code = 0;
     switch (spread) {
-    case kNarrow: code = 116 + below(r, 6); break;
+    case kNarrow: code = 116 + below(r, 12) - (!value && below(r, 6) == 0 ? 15 + below(r, 30) : 0); break;
+    case kTiny: code = value ? 54 + below(r, 8) : 117; break;
     case kWide: code = below(r, 4) ? (below(r, 2) ? 1 + below(r, 254) : 100 + below(r, 40)) : 0; break;
     case kSaturate: code = 127 + below(r, value ? 20 : 10); break;
     case kEqual: code = 118; break;
     case kFar: code = value ? (below(r, 8) ? 90 + below(r, 60) : 0) : 118 + below(r, 9); break;
+    case kCapped: code = value ? 100 + below(r, 30) : part == kQuery ? 123 : 122; break;
     default: code = value && below(r, 2) ? 120 : 0; break;
     }
     codes[b] = static_cast<uint8_t>(code);
     top = std::max(top, codes[b]);
+    // now and then the largest dot product there is
+    int32_t flat = spread == kNarrow && !value && below(r, 3) == 0 ? (below(r, 2) ? 127 : -127) : 0;
     for (uint32_t i = 0; i < VB_BLOCK; i++) {
       int32_t e = static_cast<int32_t>(below(r, 255)) - 127;
       if (spread == kSaturate && below(r, 2)) e = below(r, 2) ? 127 : -127;
+      if (flat) e = flat;
       if (spread == kEqual && !value) e = 5;
+      if (spread == kCapped && !value) e = part == kKey ? -127 : 127;
       x[b * VB_BLOCK + i] = static_cast<int8_t>(code ? e : 0);
     }
   }
   return top;
 }
 
-static void make_record(struct vb_rng *r, Spread spread, double scale, uint32_t d, uint8_t *rec) {
+static void make_record(struct vb_rng *r, Spread spread, Part part, double scale, uint32_t d, uint8_t *rec) {
   memset(rec, 0, vb_rec_bytes(d));
   if (spread == kGauss) {
     std::vector<vb_z> z(d);
@@ -42,7 +50,7 @@ static void make_record(struct vb_rng *r, Spread spread, double scale, uint32_t 
     vb_rec_fill(z.data(), d, rec);
     return;
   }
-  rec[VB_REC_KMAX] = make_blocks(r, spread, false, vb_blocks(d), reinterpret_cast<int8_t *>(rec) + VB_REC_HEADER, rec);
+  rec[VB_REC_KMAX] = make_blocks(r, spread, part, vb_blocks(d), reinterpret_cast<int8_t *>(rec) + VB_REC_HEADER, rec);
 }
 
 void Job::fill(struct vb_rng *rng, Spread spread) {
@@ -51,17 +59,22 @@ void Job::fill(struct vb_rng *rng, Spread spread) {
   k.assign(size_t{key_end} * rec, 0);
   v.assign(size_t{key_end} * val, 0);
   double scale = below(rng, 3) ? 1.0 : 8.0;
-  for (size_t i = 0; i < q.size() / rec; i++) make_record(rng, spread, scale / 8, dk, &q[i * rec]);
+  for (size_t i = 0; i < q.size() / rec; i++) make_record(rng, spread, kQuery, scale / 8, dk, &q[i * rec]);
+  uint32_t peak = key_begin + below(rng, 3);
   for (uint32_t j = key_begin; j < key_end; j++) {
     uint8_t *key = &k[size_t{j} * rec];
-    make_record(rng, spread, below(rng, 50) ? 1.0 : 20.0, dk, key);
+    make_record(rng, spread, j == peak ? kPeak : kKey, below(rng, 50) ? 1.0 : 20.0, dk, key);
     if (spread == kGauss) {
       std::vector<vb_z> z(dv);
       double f = below(rng, 8) ? 1.0 : below(rng, 4) ? 0.001 : 0.0;
       for (vb_z &x : z) x = vb_from_float(static_cast<float>(vb_rng_gauss(rng) * f));
       vb_val_fill(z.data(), dv, &v[size_t{j} * val], key);
     } else {
-      make_blocks(rng, spread, true, vb_blocks(dv), reinterpret_cast<int8_t *>(&v[size_t{j} * val]), key + VB_REC_VCODES);
+      make_blocks(rng, spread, kValue, vb_blocks(dv), reinterpret_cast<int8_t *>(&v[size_t{j} * val]), key + VB_REC_VCODES);
+      if (spread == kCapped && j == peak) {
+        memset(&v[size_t{j} * val], 0, val);
+        memset(key + VB_REC_VCODES, 0, VB_REC_HEADER - VB_REC_VCODES);
+      }
     }
   }
 }

@@ -13,12 +13,14 @@ extern "C" {
 // Exponents and values of the inputs.
 enum Spread {
   kGauss,     // quantised near-normal data, as a model makes them
-  kNarrow,    // random int8, codes within a few of each other
+  kNarrow,    // random int8, most codes within a few of each other, some far below
   kWide,      // codes over the whole range, zero blocks
   kSaturate,  // scores beyond +-2^15
   kEqual,     // every score the same
   kFar,       // most keys far below the maximum
   kZero,      // every query and key block zero, some value blocks zero
+  kCapped,    // one key more than 1023 octaves above all others, its values zero
+  kTiny,      // results about the smallest carrier value
   kSpreads
 };
 

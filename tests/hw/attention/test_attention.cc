@@ -310,6 +310,26 @@ static void timing_is_data_free() {
   clean(dut, "timing");
 }
 
+// Long rows, quick memory: how fast the unit is and how fast its simulation is.
+static void long_rows() {
+  struct vb_rng rng = vb_test_rng();
+  Dut dut(vb_rng_next(&rng));
+  dut.reset(2);
+  for (uint32_t keys : {VB_NMAX, VB_NMAX + 1, 3 * VB_NMAX - 5}) {
+    Job j;
+    j.mode = keys == VB_NMAX + 1 ? VB_ATTN_MAX : VB_ATTN_FULL, j.rows = 16, j.rows_per_token = 16, j.dk = 128, j.dv = 128;
+    j.key_end = keys, j.first_count = keys;
+    j.fill(&rng, kGauss);
+    uint64_t cycles = cycles_run;
+    double seconds = seconds_run;
+    if (!run_and_compare(dut, j, &rng, true)) return;
+    Counters c = dut.counters();
+    printf("  %s: mode %u, 16 rows x %u keys, 128/128: %llu cycles, busy %.1f %%, %.0f kcycles/s\n", VB_CONFIG_NAME, j.mode, keys,
+           static_cast<unsigned long long>(c.cycles), 100.0 * static_cast<double>(c.classes[0]) / static_cast<double>(c.cycles),
+           static_cast<double>(cycles_run - cycles) / (seconds_run - seconds) / 1e3);
+  }
+}
+
 static void report() {
   VB_CHECK(vb_test_values("attention") >= 10000, "only %llu values compared",
            static_cast<unsigned long long>(vb_test_values("attention")));
@@ -322,7 +342,7 @@ int main(int argc, char **argv) {
     {"corners", corners}, {"full", random_full}, {"max", random_max}, {"exp", random_exp}, {"sum", random_sum},
     {"split-keys", split_keys}, {"illegal-descriptors", illegal_descriptors}, {"bus-errors", bus_errors},
     {"bad-data", bad_data}, {"reset-any-time", reset_any_time}, {"timing-is-data-free", timing_is_data_free},
-    {"enough-values", report}, {nullptr, nullptr}};
+    {"long-rows", long_rows}, {"enough-values", report}, {nullptr, nullptr}};
   const struct vb_suite suites[] = {{"vb_attention-" VB_CONFIG_NAME, tests, nullptr, nullptr}, {}};
   return vb_test_main(argc, argv, suites);
 }

@@ -1,0 +1,122 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Copies the attention unit's RTL with faults planted in it, each behind a run-time switch, for test_plants.cc.
+
+    plant.py OUT    writes OUT/rtl/*.sv, OUT/rtl/*.svh and OUT/plants.h
+
+One model then holds every fault; vb_plant(n) (DPI) says whether fault n is on. A fault names the assertion that must
+catch it, or None: then the comparison with the reference must. A text that is not found exactly once is an error, so
+this list cannot rot when the RTL moves on.
+"""
+import pathlib
+import re
+import sys
+
+ROOT = pathlib.Path(__file__).resolve().parents[3]
+A, C = "hw/attention/", "hw/common/"
+PKG = "vb_attn_pkg::"
+
+# (file, old, new, assertion, file of the assertion); @ in new is the switch.
+PLANTS = [
+    # state legality, one-hot classes, counters
+    (A + "vb_attn_ctrl.sv", f"{PKG}StTile:  st_d = {PKG}StQ;", f"{PKG}StTile:  st_d = @ ? 5'd29 : {PKG}StQ;",
+     "a_state", A + "vb_attn_ctrl.sv"),
+    (A + "vb_attn_ctrl.sv", f"{PKG}StExp:   class_o[vb_pkg::ClsBusy] = 1'b1;",
+     f"{PKG}StExp: begin class_o[vb_pkg::ClsBusy] = 1'b1; class_o[vb_pkg::ClsBank] = @; end", "a_class", A + "vb_attn_ctrl.sv"),
+    (C + "vb_stats.sv", "(start_i ? 64'd0 : count_q) + 64'(class_i[c])", "(start_i ? 64'd0 : count_q) + (@ ? 64'd2 : 64'(class_i[c]))",
+     "a_classes_sum", C + "vb_stats.sv"),
+    # credits and FIFOs
+    (C + "vb_axi_rd.sv", "free_q <= free_q - (issue ? (FW + 1)'(burst) : '0) + (FW + 1)'(pop);",
+     "free_q <= free_q - ((issue && !@) ? (FW + 1)'(burst) : '0) + (FW + 1)'(pop);", "a_credit", C + "vb_axi_rd.sv"),
+    (C + "vb_axi_rd.sv", "assign issue = busy_q && 32'(free_q) >= 32'(burst) &&", "assign issue = busy_q && (@ || 32'(free_q) >= 32'(burst)) &&",
+     "a_credit|a_no_overflow", C + "vb_axi_rd.sv|" + C + "vb_fifo.sv"),
+    (A + "vb_attn_out.sv", "free_q <= free_q - 5'(item) + 5'(pop);", "free_q <= free_q - (@ ? 5'd0 : 5'(item)) + 5'(pop);",
+     "a_free", A + "vb_attn_out.sv"),
+    (A + "vb_attn_out.sv", "assign push = full_mode ? n2_v[0] : v2_q;", "assign push = (full_mode ? n2_v[0] : v2_q) || (@ && fifo_full);",
+     "a_no_overflow", C + "vb_fifo.sv"),
+    (A + "vb_attn_fetch.sv", "assign cmd_ready_o = !full;", "assign cmd_ready_o = !full || @;", "a_no_overflow", C + "vb_fifo.sv"),
+    # streams
+    (A + "vb_attn_ctrl.sv", f"assign q_word_o  = take && st_q == {PKG}StQ;", f"assign q_word_o  = take && (st_q == {PKG}StQ || @);",
+     "a_kind|a_tag_q", A + "vb_attn_qk.sv|" + A + "vb_attn_ctrl.sv"),
+    (A + "vb_attn_ctrl.sv", f"    cmd_tag_o    = {PKG}TagQ;", f"    cmd_tag_o    = @ ? {PKG}TagV : {PKG}TagQ;", "a_tag_q", A + "vb_attn_ctrl.sv"),
+    (A + "vb_attn_ctrl.sv", f"cmd_tag_o   = {PKG}TagM;", f"cmd_tag_o   = @ ? {PKG}TagV : {PKG}TagM;", "a_tag_m", A + "vb_attn_ctrl.sv"),
+    (A + "vb_attn_ctrl.sv", f"cmd_tag_o   = {PKG}TagEm;", f"cmd_tag_o   = @ ? {PKG}TagV : {PKG}TagEm;", "a_tag_e", A + "vb_attn_ctrl.sv"),
+    (A + "vb_attn_ctrl.sv", f"cmd_tag_o    = {PKG}TagK;", f"cmd_tag_o    = @ ? {PKG}TagV : {PKG}TagK;", "a_tag_k", A + "vb_attn_ctrl.sv"),
+    (A + "vb_attn_ctrl.sv", f"cmd_tag_o    = {PKG}TagV;", f"cmd_tag_o    = @ ? {PKG}TagK : {PKG}TagV;", "a_tag_v", A + "vb_attn_ctrl.sv"),
+    (A + "vb_attn_ctrl.sv", "if (enter) left_q <= cn;", "if (enter) left_q <= @ ? '0 : cn;", "a_left", A + "vb_attn_ctrl.sv"),
+    (A + "vb_attn_ctrl.sv", "cmd_count_o  = (NW+1)'(1);", "cmd_count_o  = @ ? '0 : (NW+1)'(1);", "a_count", A + "vb_attn_fetch.sv"),
+    (A + "vb_attn_fetch.sv", "left_q   <= dense ? CNTW'(1) : num;", "left_q   <= @ ? '0 : dense ? CNTW'(1) : num;", "a_left", A + "vb_attn_fetch.sv"),
+    (A + "vb_attn_qk.sv", "(5'(blk_q) == nbk_i - 5'd1)", "(5'(blk_q) == nbk_i - 5'd1) && !@", "a_blk", A + "vb_attn_qk.sv"),
+    (A + "vb_attn_pv.sv", "(5'(blk_q) == nbv_i - 5'd1)", "(5'(blk_q) == nbv_i - 5'd1) && !@", "a_blk", A + "vb_attn_pv.sv"),
+    (A + "vb_attn_ctrl.sv", f"assign e_step_o  = st_q == {PKG}StExp;", f"assign e_step_o  = st_q == {PKG}StExp || (@ && v_word_o);",
+     "a_one_pass", A + "vb_attn_pv.sv"),
+    # tiles, pipelines, hand-overs
+    (A + "vb_attn_tile.sv", "row_q <= row_q + (RW+1)'(1);", "row_q <= row_q + (@ ? (RW+1)'(2) : (RW+1)'(1));", "a_row", A + "vb_attn_tile.sv"),
+    (A + "vb_attn_check.sv", "if (end_k > begin_k && end_k - begin_k > vb_attn_pkg::MaxKeys) out_of_range = 1'b1;",
+     "if (end_k > begin_k && end_k - begin_k > vb_attn_pkg::MaxKeys) out_of_range = !@;", "a_cnt", A + "vb_attn_tile.sv"),
+    (A + "vb_attn_pv.sv", "v8_q <= v7_q && !rst_i;", "v8_q <= (v7_q || @) && !rst_i;", "a_excl", A + "vb_attn_vrow.sv"),
+    (A + "vb_attn_pv.sv", "f5_q <= f4_q && !rst_i;", "f5_q <= (@ ? f3_q : f4_q) && !rst_i;", "a_exp", A + "vb_attn_vrow.sv"),
+    (A + "vb_attn_ctrl.sv", f"assign out_go_o = enter && st_d == {PKG}StOut;", f"assign out_go_o = (enter || (@ && st_q == {PKG}StOut)) && st_d == {PKG}StOut;",
+     "a_idle", A + "vb_attn_out.sv"),
+    (A + "vb_attn_out.sv", ".valid_i(v1_q && full_mode), .n_i(n1)", ".valid_i(v1_q && full_mode && !(@ && l == 1)), .n_i(n1)",
+     "a_lanes", A + "vb_attn_out.sv"),
+    (A + "vb_attn_ctrl.sv", f"{PKG}StKeyDrain: wait_q <= 7'(KDRAIN);", f"{PKG}StKeyDrain: wait_q <= @ ? 7'd1 : 7'(KDRAIN);",
+     "a_score", A + "vb_attention.sv"),
+    (A + "vb_attn_ctrl.sv", f"{PKG}StRecip: if (wait_q == 7'd1)", f"{PKG}StRecip: if (wait_q == (@ ? 7'd3 : 7'd1))",
+     "a_recip", A + "vb_attention.sv"),
+    (A + "vb_attn_krow.sv", "mag_q   <= acc_q[35] ? -acc_q : acc_q;", "mag_q   <= acc_q[35] && !@ ? -acc_q : acc_q;", "a_acc", A + "vb_attn_krow.sv"),
+    # wrong arithmetic: the comparison must see it
+    (A + "vb_attn_krow.sv", "- 32'sd1 + 32'((x >>> sh_p) & 32'sd1);", "- (@ ? 32'sd0 : 32'sd1) + (@ ? 32'sd0 : 32'((x >>> sh_p) & 32'sd1));", None, None),
+    (A + "vb_attn_krow.sv", "(s > 9'd28) ? 5'd28 : s[4:0]", "(s > 9'd28) ? (@ ? 5'd26 : 5'd28) : s[4:0]", None, None),
+    (A + "vb_attn_krow.sv", "- 64'd1 + odd;", "- 64'd1 + (@ ? 64'd1 : odd);", None, None),
+    (A + "vb_attn_krow.sv", "((a > 11'sd31) ? 6'd31 : a[5:0])", "((a > 11'sd31 && !@) ? 6'd31 : a[5:0])", None, None),
+    (A + "vb_attn_erow.sv", "if (d_ev_i[b*8 +: 8] != 8'd0 &&", "if ((d_ev_i[b*8 +: 8] != 8'd0 || @) &&", None, None),
+    (A + "vb_attn_erow.sv", "(d[31:26] != 6'd0) ? 10'd1023", "(d[31:26] != 6'd0 && !@) ? 10'd1023", None, None),
+    (A + "vb_attn_vrow.sv", "(d_q[31:26] != 6'd0) ? 10'd1023", "(d_q[31:26] != 6'd0 && !@) ? 10'd1023", None, None),
+    (A + "vb_attn_vrow.sv", "lt_q <= act5_q ? 32'((x + 64'd1) >> 1)", "lt_q <= act5_q ? 32'((x + (@ ? 64'd0 : 64'd1)) >> 1)", None, None),
+    (A + "vb_attn_vrow.sv", "p7_q <= 24'((x + 32'd1) >> 1);", "p7_q <= 24'((x + (@ ? 32'd0 : 32'd1)) >> 1);", None, None),
+    (A + "vb_attn_vrow.sv", "(act5_q && ev != 8'd0) ? t5", "((act5_q || @) && ev != 8'd0) ? t5", None, None),
+    (A + "vb_attn_vrow.sv", "(s > 32'sd25 || s < 32'sd0) ? 5'd25", "(s > 32'sd25 || s < 32'sd0) ? (@ ? 5'd23 : 5'd25)", None, None),
+    (A + "vb_attn_qk.sv", "e_act_q[r] <= number < cnt_i[r*21 +: 21];", "e_act_q[r] <= (number < cnt_i[r*21 +: 21]) || @;", None, None),
+    (A + "vb_attn_pv.sv", "v1_start_q <= (number == 21'd0);", "v1_start_q <= (@ ? key_q == '0 : number == 21'd0);", None, None),
+    (C + "vb_norm.sv", "if (a2_q[W-25] && (a2_q[W-24] ||", "if (a2_q[W-25] && (a2_q[W-24] || @ ||", None, None),
+    (C + "vb_norm.sv", "x < -XW'(62)", "x < -XW'(@ ? 63 : 62)", None, None),
+    (C + "vb_norm.sv", "x > XW'(63)", "x > XW'(@ ? 64 : 63)", None, None),
+    (C + "vb_unorm.sv", "+ 32'(a1_q[0]);", "+ (@ ? 32'd0 : 32'(a1_q[0]));", None, None),
+    (C + "vb_recip.sv", "rem_q  <= 32'h7fff_ffff;", "rem_q  <= @ ? 32'h7fff_fffe : 32'h7fff_ffff;", None, None),
+    (C + "vb_exp2.sv", "p = 32'(t_2q) * 32'(dx_2q) + 32'd2048;", "p = 32'(t_2q) * 32'(dx_2q) + (@ ? 32'd0 : 32'd2048);", None, None),
+    (A + "vb_attn_ctrl.sv", f"assign track_o    = phase_q == {PKG}ModeMax;", f"assign track_o    = phase_q == {PKG}ModeMax && !@;", None, None),
+]
+
+
+def main():
+    out = pathlib.Path(sys.argv[1])
+    (out / "rtl").mkdir(parents=True, exist_ok=True)
+    text = {}
+    for folder in (A, C):
+        for path in sorted((ROOT / folder).glob("*.sv*")):
+            if "_bind" not in path.name and "_chk" not in path.name:
+                text[folder + path.name] = path.read_text()
+    for number, (name, old, new, _, _) in enumerate(PLANTS):
+        if text[name].count(old) != 1:
+            sys.exit(f"plant.py: {name}: found {text[name].count(old)} times: {old}")
+        text[name] = text[name].replace(old, new.replace("@", f"vb_plant_pkg::vb_plant({number})"))
+    for name, body in text.items():
+        (out / "rtl" / pathlib.Path(name).name).write_text(body)
+    (out / "rtl" / "vb_plant_pkg.sv").write_text(
+        '// Generated by plant.py.\npackage vb_plant_pkg;\n  import "DPI-C" function bit vb_plant(input int n);\nendpackage\n')
+    rows = ["// Generated by plant.py.", "static const struct Plant plants[] = {"]
+    for number, (name, _, new, label, where) in enumerate(PLANTS):
+        want = []
+        for lab, file in zip((label or "").split("|"), (where or "").split("|")):
+            lines = [i for i, line in enumerate(text[file].split("\n"), 1) if re.match(rf"\s*{lab}\s*:", line)] if file else []
+            if file and len(lines) != 1:
+                sys.exit(f"plant.py: {lab} is not in {file} exactly once")
+            want += [f"{pathlib.Path(file).name}:{lines[0]}"] if file else []
+        rows.append(f'    {{{number}, "{pathlib.Path(name).name}", "{label or "comparison"}", "{"|".join(want)}"}},')
+    rows.append("};")
+    (out / "plants.h").write_text("\n".join(rows) + "\n")
+
+
+if __name__ == "__main__":
+    main()
