@@ -7,11 +7,13 @@ static void source_router(struct vb_ocl *d, const struct vb_router_op *op) {
   cl_mem ids = vb_ocl_scratch(d, S_IDS, pairs * 4), gates = vb_ocl_scratch(d, S_GATES, pairs * 4);
   cl_mem hist = vb_ocl_scratch(d, S_HIST, row), offsets = vb_ocl_scratch(d, S_OFFSETS, row + 4);
   cl_mem list = vb_ocl_scratch(d, S_LIST, pairs * 4);
-  cl_mem key = vb_ocl_scratch(d, S_H, row * tokens), rank = vb_ocl_scratch(d, S_M, (tokens * op->groups + 1) * 4);
+  cl_mem key = vb_ocl_scratch(d, S_H, row * tokens);
+  cl_mem rank = vb_ocl_scratch(d, S_M, (tokens * op->groups + 1) * 4);
   cl_mem bias = op->bias ? vb_ocl_weight(d, op->bias, row) : vb_ocl_scratch(d, S_TABLE2, 4);
   VB_RUN(d, "vb_router_select", VB_GRID(tokens, 1), VB_MEM(logits), VB_MEM(bias), VB_MEM(key), VB_MEM(rank),
-         VB_MEM(ids), VB_MEM(gates), VB_U32(op->experts), VB_U32(op->k), VB_U32(op->score), VB_U32(op->renorm), VB_U32(op->scale),
-         VB_U32(op->bias != NULL), VB_U32(op->groups), VB_U32(op->topk_groups), VB_U32(op->group_top));
+         VB_MEM(ids), VB_MEM(gates), VB_U32(op->experts), VB_U32(op->k), VB_U32(op->score), VB_U32(op->renorm),
+         VB_U32(op->scale), VB_U32(op->bias != NULL), VB_U32(op->groups), VB_U32(op->topk_groups),
+         VB_U32(op->group_top));
   VB_RUN(d, "vb_router_count", VB_GRID(op->experts, 1), VB_MEM(ids), VB_MEM(hist), VB_U32((cl_uint)pairs));
   VB_RUN(d, "vb_router_offsets", VB_GRID(1, 1), VB_MEM(hist), VB_MEM(offsets), VB_U32(op->experts));
   VB_RUN(d, "vb_router_list", VB_GRID(op->experts, 1), VB_MEM(ids), VB_MEM(offsets), VB_MEM(list),

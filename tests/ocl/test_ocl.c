@@ -179,7 +179,7 @@ static void growing_cache(struct vb_rng *r) {
       op.y = junk(&a, HEADS * kv.dv * 4), ref.y = junk(&a, HEADS * kv.dv * 4);
       vb_ref_attention(&ref);
       OK(vb_ocl_attention(dev, &op));
-      VB_EXPECT_SAME("attention", ref.y, op.y, HEADS * kv.dv);
+      VB_EXPECT_SAME("kv cache", ref.y, op.y, HEADS * kv.dv);
     }
   }
   vb_ocl_forget_kv(dev, kv.id);
@@ -322,7 +322,7 @@ UNTIL(test_linear_i14, "linear I14", linear_i14)
 UNTIL(test_rope, "rope", rope)
 UNTIL(test_pack, "pack", pack)
 UNTIL(test_attention, "attention", attention)
-UNTIL(test_growing_cache, "attention", growing_cache)
+UNTIL(test_growing_cache, "kv cache", growing_cache)
 UNTIL(test_swiglu, "swiglu", swiglu)
 UNTIL(test_softcap, "softcap", softcap)
 UNTIL(test_conv, "conv", conv)
