@@ -74,6 +74,19 @@ static void test_router(void) {
   }
 }
 
+/// A job that the unit ends with an error: the driver's text arrives, and the device goes on.
+static void test_unit_error(void) {
+  NEED_DEVICE();
+  struct vb_rng r = vb_test_rng();
+  vb_z logits[8] = {0}, gates[2];
+  uint32_t ids[2], hist[8], offsets[9], list[2];
+  struct vb_router_op op = {.logits = logits, .experts = 8, .k = 2, .scale = 1 /* no carrier value */, .t = {0, 1},
+                            .ids = ids, .gates = gates, .hist = hist, .offsets = offsets, .list = list};
+  VB_CHECK(vb_ocl_router(dev, &op) == VB_DEVICE, "an illegal scale is accepted");
+  VB_CHECK(strstr(vb_last_error(), "kernel router") && strstr(vb_last_error(), "0x13"), "\"%s\"", vb_last_error());
+  router_case(&r, dev, 4, 16, 2);
+}
+
 /// Counters of the last call: every cycle busy or in one stall class, and the profiled time is cycles times the period.
 static void test_stats(void) {
   NEED_DEVICE();
@@ -92,7 +105,8 @@ static void test_stats(void) {
 int main(int argc, char **argv) {
   static const struct vb_test tests[] = {{"accepts", test_accepts}, {"refuses", test_refuses},
                                          {"attention", test_attention}, {"router", test_router},
-                                         {"stats", test_stats}, {0}};
+                                         {"unit error", test_unit_error}, {"stats", test_stats},
+                                         {0}};
   const struct vb_suite suites[] = {{"sim_device", tests, find_device, NULL}, {0}};
   return vb_test_main(argc, argv, suites);
 }
