@@ -63,17 +63,27 @@ void rjob_random(struct rjob *j, struct vb_rng *r) {
   rjob_make(j, r, (uint32_t)vb_rng_below(r, 40), experts, k, gen);
 }
 
-vb_sim_device *rdev_new(const char *config, const char *dram, bool seeded, uint64_t seed) {
+const struct vb_sim_config *rdev_config;
+uint32_t rdev_lanes, rdev_max_pairs;
+
+int rdev_use(uint32_t index) {
+  rdev_config = vb_sim_backend()->config_info(index);
+  const char *axi = strstr(rdev_config->configuration, "axi="), *pairs = strstr(rdev_config->configuration, "pairs=");
+  rdev_lanes = axi ? (uint32_t)strtoul(axi + 4, NULL, 10) / 32 : 0;
+  rdev_max_pairs = pairs ? (uint32_t)strtoul(pairs + 6, NULL, 10) : 0;
+  return rdev_lanes && rdev_max_pairs ? 0 : -1;
+}
+
+vb_sim_device *rdev_new(const char *dram, bool seeded, uint64_t seed) {
   const struct vb_sim_backend_ops *ops = vb_sim_backend();
   struct vb_sim_options o = {.dram_part = dram, .seed = seed, .seed_set = seeded, .trace_last = UINT64_MAX};
   char err[256] = "";
   for (uint32_t i = 0; i < ops->config_count(); i++) {
-    if (strcmp(ops->config_info(i)->name, config) != 0) continue;
+    if (ops->config_info(i) != rdev_config) continue;
     vb_sim_device *d = ops->create(i, &o, err, sizeof err);
-    if (!VB_CHECK(d != NULL, "device %s: %s", config, err)) exit(1);
+    if (!VB_CHECK(d != NULL, "device %s: %s", rdev_config->name, err)) exit(1);
     return d;
   }
-  VB_CHECK(false, "no configuration %s", config);
   exit(1);
 }
 
@@ -86,7 +96,7 @@ static int no_stop(void *user, const struct vb_sim_progress *p) {
 
 /// Buffer addresses: one after another, PAD words between them.
 static void place(const struct rjob *j, uint64_t at[6]) {
-  uint64_t words[6], a = vb_sim_backend()->config_info(0)->memory_base + 0x10000;
+  uint64_t words[6], a = rdev_config->memory_base + 0x10000;
   rjob_words(j, words);
   for (int i = 0; i < 6; i++) {
     at[i] = a;
@@ -98,7 +108,7 @@ void rjob_run(vb_sim_device *d, struct rjob *j) { rjob_run_as(d, j, j); }
 
 void rjob_run_as(vb_sim_device *d, const struct rjob *j, struct rjob *as) {
   const struct vb_sim_backend_ops *ops = vb_sim_backend();
-  const struct vb_sim_config *config = ops->config_info(0);
+  const struct vb_sim_config *config = rdev_config;
   uint64_t words[6], at[6];
   uint32_t fill = FILL;
   rjob_words(j, words);

@@ -28,8 +28,13 @@ void rjob_free(struct rjob *j);
 /// A random legal job; sizes are kept small enough that a run takes milliseconds.
 void rjob_random(struct rjob *j, struct vb_rng *r);
 
+/// The hardware configuration under test; rdev_use is the setup of a suite.
+extern const struct vb_sim_config *rdev_config;
+extern uint32_t rdev_lanes, rdev_max_pairs; ///< logits in a beat; largest tokens * k
+int rdev_use(uint32_t index);
+
 /// Device helpers: fail the test when the device cannot be made.
-vb_sim_device *rdev_new(const char *config, const char *dram, bool seeded, uint64_t seed);
+vb_sim_device *rdev_new(const char *dram, bool seeded, uint64_t seed);
 void rdev_free(vb_sim_device *d);
 /// Runs the job; results stay in device memory. Output buffers are filled with a pattern before.
 void rjob_run(vb_sim_device *d, struct rjob *j);

@@ -19,7 +19,7 @@ static void random_jobs(void) {
   uint64_t devices = vb_test_count(9, 60), jobs = vb_test_count(30, 400);
   for (uint64_t dev = 0; dev < devices; dev++) {
     uint64_t seed = vb_rng_next(&r);
-    vb_sim_device *d = rdev_new("base", parts[dev % 3], dev >= 3, seed); // the first three without noise
+    vb_sim_device *d = rdev_new(parts[dev % 3], dev >= 3, seed); // the first three without noise
     bool ok = true;
     for (uint64_t i = 0; i < jobs && ok; i++) {
       struct rjob j;
@@ -39,10 +39,10 @@ static void corners(void) {
                                        {17, 128, 4}, {6, 7, 1}};
   static const int kinds[] = {VB_GEN_GAUSS, VB_GEN_EDGE, RJOB_EQUAL, RJOB_SATURATE, RJOB_TIES};
   struct vb_rng r = vb_test_rng();
-  vb_sim_device *d = rdev_new("base", "hbm2e", false, 0);
+  vb_sim_device *d = rdev_new("hbm2e", false, 0);
   for (size_t s = 0; s < sizeof shapes / sizeof *shapes; s++)
     for (size_t g = 0; g < sizeof kinds / sizeof *kinds; g++)
-      for (uint32_t off = 0; off < 8; off += 1 + (uint32_t)s % 3) { // rows start at every lane
+      for (uint32_t off = 0; off < rdev_lanes; off += 1 + (uint32_t)s % 3) { // rows start at every lane
         struct rjob j;
         rjob_make(&j, &r, shapes[s][0], shapes[s][1], shapes[s][2], kinds[g]);
         rjob_free(&j);
@@ -59,12 +59,12 @@ static void corners(void) {
 
 static void largest_job(void) {
   struct vb_rng r = vb_test_rng();
-  vb_sim_device *d = rdev_new("base", NULL, false, 0);
+  vb_sim_device *d = rdev_new(NULL, false, 0);
   struct rjob j;
-  rjob_make(&j, &r, 4096, 32, 16, VB_GEN_GAUSS); // 65536 pairs: every on-chip list is full
+  rjob_make(&j, &r, rdev_max_pairs / 16, 32, 16, VB_GEN_GAUSS); // every on-chip list is full
   rjob_check(d, &j);
   rjob_free(&j);
-  rjob_make(&j, &r, 65536, 8, 1, VB_GEN_GAUSS);
+  rjob_make(&j, &r, rdev_max_pairs, 8, 1, VB_GEN_GAUSS);
   rjob_check(d, &j);
   rjob_free(&j);
   rdev_free(d);
@@ -84,14 +84,15 @@ static void fixed_cost(void) {
   static const uint32_t shapes[][2] = {{512, 8}, {256, 8}, {384, 6}, {64, 8}, {16, 16}, {8, 2}};
   static const int kinds[] = {VB_GEN_GAUSS, VB_GEN_EDGE, RJOB_EQUAL, RJOB_SATURATE};
   struct vb_rng r = vb_test_rng();
-  vb_sim_device *d = rdev_new("base", "ideal", false, 0);
+  vb_sim_device *d = rdev_new("ideal", false, 0);
   for (size_t s = 0; s < sizeof shapes / sizeof *shapes; s++) {
-    uint32_t e = shapes[s][0], k = shapes[s][1], beats = (e + 7) / 8;
+    uint32_t e = shapes[s][0], k = shapes[s][1], beats = (e + rdev_lanes - 1) / rdev_lanes;
     uint64_t first = cycles_of(d, &r, 64, e, k, kinds[0]), twice = cycles_of(d, &r, 128, e, k, kinds[0]);
     for (size_t g = 1; g < sizeof kinds / sizeof *kinds; g++)
       VB_CHECK(cycles_of(d, &r, 64, e, k, kinds[g]) == first, "E=%u: the cost depends on the values", e);
-    // 64 more tokens: their passes, one scatter step a pair, one list beat for 8 pairs, one cycle a chunk.
-    uint64_t token = beats + 2 > 37 ? beats + 2 : 37, more = 64 * token + 64 * k + 8 * k + (8 * k + 15) / 16;
+    // 64 more tokens: their passes, one scatter step a pair, the list in beats, one cycle a chunk of 16 beats.
+    uint64_t list = 64 * k / rdev_lanes, token = beats + 2 > 37 ? beats + 2 : 37;
+    uint64_t more = 64 * token + 64 * k + list + (list + 15) / 16;
     VB_CHECK(twice - first == more, "E=%u k=%u: 64 tokens cost %llu cycles, formula %llu", e, k,
              (unsigned long long)(twice - first), (unsigned long long)more);
   }
@@ -103,7 +104,7 @@ static void replays(void) {
   struct vb_rng r = vb_test_rng();
   for (uint64_t i = 0; i < 6; i++) {
     uint64_t seed = vb_rng_next(&r);
-    vb_sim_device *a = rdev_new("base", parts[i % 3], true, seed), *b = rdev_new("base", parts[i % 3], true, seed);
+    vb_sim_device *a = rdev_new(parts[i % 3], true, seed), *b = rdev_new(parts[i % 3], true, seed);
     plain_job_right(b, &r);
     struct rjob j;
     rjob_random(&j, &r);
@@ -126,7 +127,7 @@ static void reset_anywhere(void) {
   for (uint64_t i = 0; i < n; i++) {
     if (i % 20 == 0) {
       if (d) rdev_free(d);
-      d = rdev_new("base", parts[i / 20 % 3], true, vb_rng_next(&r));
+      d = rdev_new(parts[i / 20 % 3], true, vb_rng_next(&r));
     }
     struct rjob j;
     rjob_random(&j, &r);
@@ -154,13 +155,13 @@ static void illegal_descriptors(void) {
     uint64_t value;
     uint32_t error;
   } bad[] = {{EXPERTS, 0, 0x10},       {EXPERTS, 513, 0x10},     {EXPERTS, 0xffffffff, 0x10}, {K, 0, 0x10},
-             {K, 17, 0x10},            {K, 9, 0x10},             {K, 0x10001, 0x10},          {TOKENS, 65537, 0x10},
-             {TOKENS, 0xffffffff, 0x10}, {TOKENS, 16385, 0x10},  {SCORE, 1, 0x12},            {SCORE, 0x80000000, 0x12},
+             {K, 17, 0x10},            {K, 9, 0x10},             {K, 0x10001, 0x10},          {TOKENS, 65537, 0x10}, {TOKENS, 0x10001, 0x10},
+             {TOKENS, 0xffffffff, 0x10}, {TOKENS, (uint64_t)-1, 0x10},  {SCORE, 1, 0x12},            {SCORE, 0x80000000, 0x12},
              {RENORM, 2, 0x12},        {STRIDE, 34, 0x11},       {STRIDE, 33, 0x11},          {SCALE, 0x7f800000, 0x13},
              {SCALE, 0x7fc00000, 0x13}, {SCALE, 1, 0x13},        {SCALE, 0x80000000, 0x13},   {SCALE, 0x5f800000, 0x13},
              {SCALE, 0x20000000, 0x13}, {BUFFER, 4, 0x11},       {BUFFER, 32, 0x11},          {BUFFER, 1ull << 40, 0x11}};
   struct vb_rng r = vb_test_rng();
-  vb_sim_device *d = rdev_new("base", NULL, false, 0);
+  vb_sim_device *d = rdev_new(NULL, false, 0);
   for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
     for (int b = 0; b < (bad[i].field == BUFFER ? 6 : 1); b++) {
       struct rjob j;
@@ -170,7 +171,7 @@ static void illegal_descriptors(void) {
       uint32_t v = (uint32_t)bad[i].value;
       struct rjob k = j; // sizes of the buffers stay those of a legal job
       switch (bad[i].field) {
-      case TOKENS: k.tokens = v; break;
+      case TOKENS: k.tokens = bad[i].value == (uint64_t)-1 ? rdev_max_pairs / 4 + 1 : v; break; // k is 4
       case EXPERTS: k.experts = v; break;
       case K: k.k = v; break;
       case SCORE: k.score = v; break;
@@ -199,7 +200,7 @@ static void bus_errors(void) {
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
     for (uint64_t seed = 0; seed < vb_test_count(4, 50); seed++) {
       setenv("VERBATIM_SIM_FAULT", cases[i].fault, 1);
-      vb_sim_device *d = rdev_new("base", parts[seed % 3], seed > 0, seed);
+      vb_sim_device *d = rdev_new(parts[seed % 3], seed > 0, seed);
       unsetenv("VERBATIM_SIM_FAULT");
       struct rjob j;
       rjob_make(&j, &r, 150, 16, 10, VB_GEN_GAUSS); // 300 beats in, more than 25 bursts out
@@ -209,7 +210,7 @@ static void bus_errors(void) {
       VB_CHECK(j.status == VB_SIM_AXI_ERROR && j.result.error_code == cases[i].error, "%s: status %d, error 0x%02x (%s)",
                cases[i].fault, j.status, j.result.error_code, j.result.text);
       rjob_free(&j);
-      rjob_make(&j, &r, 12, 16, 3, VB_GEN_GAUSS); // too small to meet the fault again; no reset
+      rjob_make(&j, &r, 6, 16, 3, VB_GEN_GAUSS); // too small to meet the fault again; no reset
       rjob_check(d, &j);
       rjob_free(&j);
       rdev_free(d);
@@ -218,7 +219,7 @@ static void bus_errors(void) {
 
 static void outside_buffers(void) {
   struct vb_rng r = vb_test_rng();
-  vb_sim_device *d = rdev_new("base", NULL, false, 0);
+  vb_sim_device *d = rdev_new(NULL, false, 0);
   for (int b = 0; b < 6; b++) {
     struct rjob j;
     rjob_make(&j, &r, 10, 16, 3, VB_GEN_GAUSS);
@@ -241,7 +242,7 @@ static void flipped_bit_is_caught(void) {
     if (i % 2) snprintf(fault, sizeof fault, "router:wdata:%d:%d", 50 * i, (int)vb_rng_below(&r, 256));
     else snprintf(fault, sizeof fault, "router:%d:%d", 20 * i, 32 * (int)vb_rng_below(&r, 8) + 29); // an exponent bit
     setenv("VERBATIM_SIM_FAULT", fault, 1);
-    vb_sim_device *d = rdev_new("base", NULL, true, (uint64_t)i);
+    vb_sim_device *d = rdev_new(NULL, true, (uint64_t)i);
     unsetenv("VERBATIM_SIM_FAULT");
     struct rjob j;
     rjob_make(&j, &r, 60, 16, 16, VB_GEN_GAUSS);
@@ -281,7 +282,18 @@ static const struct vb_test tests[] = {{"random_jobs", random_jobs},
                                        {"flipped_bit_is_caught", flipped_bit_is_caught},
                                        {"bad_options", bad_options},
                                        {0}};
+static int use_first(void) { return rdev_use(0); }
+static int use_second(void) { return rdev_use(1); }
+static int use_third(void) { return rdev_use(2); }
+
+// Every configuration that was built (SIM_CONFIGS), each a suite of its own.
 int main(int argc, char **argv) {
-  const struct vb_suite suites[] = {{"router", tests, NULL, NULL}, {0}};
+  static int (*const use[])(void) = {use_first, use_second, use_third};
+  struct vb_suite suites[4] = {{0}};
+  char names[3][64];
+  for (uint32_t i = 0; i < vb_sim_backend()->config_count() && i < 3; i++) {
+    snprintf(names[i], sizeof names[i], "router_%s", vb_sim_backend()->config_info(i)->name);
+    suites[i] = (struct vb_suite){names[i], tests, use[i], NULL};
+  }
   return vb_test_main(argc, argv, suites);
 }
