@@ -24,7 +24,7 @@ static std::string run_one(Dut &dut, struct vb_rng *rng, unsigned n) {
   dut.timing.latency = n % 3 ? 5 : 60;
   Job j = random_job(rng, n % 4, 24, n % 8 < 4 ? 30 : 150, static_cast<Spread>(n % kSpreads));
   if (n == 0) j.key_begin = 0, j.key_end = 0, j.rows = 7, j.fill(rng, kWide); // no key
-  if (n >= 4 && n < 8) j.dk = j.dv = 64, j.fill(rng, kNarrow); // sizes that are not the largest
+  if (n >= 2 && n < 8) j.dk = j.dv = 64, j.fill(rng, kNarrow); // sizes that are not the largest
   if (j.mode == VB_ATTN_EXP || j.mode == VB_ATTN_SUM) {
     uint32_t mode = j.mode;
     j.mode = VB_ATTN_MAX, j.reference();
