@@ -13,6 +13,11 @@
 #ifndef VB_NMAX
 #define VB_NMAX 2048
 #endif
+#ifndef VB_ROWS
+#define VB_ROWS 8
+#define VB_LANES 32
+#define VB_DW 256
+#endif
 
 static uint64_t cycles_run;
 static double seconds_run;
@@ -310,6 +315,61 @@ static void timing_is_data_free() {
   clean(dut, "timing");
 }
 
+// Cycles of a job on a memory that never makes the unit wait longer than the read path's own latency: the formula of
+// hw/attention/README.md, so that a change of timing is a decision and not an accident.
+static uint64_t formula(const Job &j) {
+  const uint64_t s = 32 / VB_LANES, rec = (1 + j.dk / 32) * s, val = j.dv / 32 * s, dw = VB_DW;
+  uint64_t total = 2 + 3; // start and check; last responses and done
+  for (uint32_t r0 = 0; r0 < j.rows; r0 += VB_ROWS) {
+    uint64_t rows = std::min<uint64_t>(VB_ROWS, j.rows - r0), stop = j.first_count + uint64_t{r0 + rows - 1} / j.rows_per_token;
+    stop = std::min<uint64_t>(stop, j.key_end);
+    uint64_t n = stop > j.key_begin ? stop - j.key_begin : 0, m_beats = (rows * 32 + dw - 1) / dw;
+    total += 1 + 6 + rows * rec + 1; // tile, queries, references
+    if (n) {
+      if (j.mode == VB_ATTN_EXP || j.mode == VB_ATTN_SUM) total += 6 + m_beats * (dw / (VB_LANES * 8));
+      if (j.mode == VB_ATTN_SUM) total += 6 + rows * s;
+      bool stored = false;
+      for (uint32_t phase : {VB_ATTN_MAX, VB_ATTN_EXP, VB_ATTN_SUM}) {
+        if (j.mode != VB_ATTN_FULL && j.mode != phase) continue;
+        for (uint64_t c = 0; c < n; c += VB_NMAX) {
+          uint64_t k = std::min<uint64_t>(VB_NMAX, n - c);
+          total += stored ? 1 : 6 + k * rec + (s == 1 ? 6 : 7);
+          if (phase == VB_ATTN_EXP) total += k + 3;
+          if (phase == VB_ATTN_SUM) total += k * val + 11;
+          total += 1;
+        }
+        stored = n <= VB_NMAX;
+      }
+      if (j.mode == VB_ATTN_FULL) total += VB_ROWS + 36;
+    }
+    switch (j.mode) {
+    case VB_ATTN_MAX: total += m_beats + 4; break;
+    case VB_ATTN_EXP: total += rows * 256 / dw + 4; break;
+    case VB_ATTN_SUM: total += rows * (256 + 64ull * j.dv) / dw + 4; break;
+    default: total += rows * 32 * j.dv / dw + 10; break;
+    }
+  }
+  return total;
+}
+
+static void cycles_by_formula() {
+  struct vb_rng rng = vb_test_rng();
+  Dut dut(vb_rng_next(&rng));
+  dut.reset(2);
+  for (uint64_t n = 0; n < vb_test_count(60, 3000); n++) {
+    Job j = random_job(&rng, n % 4, 30, n % 8 < 4 ? 20 : 3 * std::min(VB_NMAX, 64), kNarrow);
+    j.m.assign(size_t{j.tokens()} * j.rows_per_token, INT32_MAX), j.em.assign(j.m.size() * VB_EM_ROW, 300);
+    dut.timing = MemoryTiming();
+    dut.timing.latency = 0;
+    j.place(&rng, dut, below(&rng, 2));
+    CU_ASSERT_TRUE(dut.run(j.args(), 10000000));
+    Counters c = dut.counters();
+    VB_CHECK(c.cycles == formula(j), "%s: %llu cycles, formula %llu", describe(j).c_str(),
+             static_cast<unsigned long long>(c.cycles), static_cast<unsigned long long>(formula(j)));
+  }
+  clean(dut, "cycles");
+}
+
 // Long rows, quick memory: how fast the unit is and how fast its simulation is.
 static void long_rows() {
   struct vb_rng rng = vb_test_rng();
@@ -342,7 +402,7 @@ int main(int argc, char **argv) {
     {"corners", corners}, {"full", random_full}, {"max", random_max}, {"exp", random_exp}, {"sum", random_sum},
     {"split-keys", split_keys}, {"illegal-descriptors", illegal_descriptors}, {"bus-errors", bus_errors},
     {"bad-data", bad_data}, {"reset-any-time", reset_any_time}, {"timing-is-data-free", timing_is_data_free},
-    {"long-rows", long_rows}, {"enough-values", report}, {nullptr, nullptr}};
+    {"cycles-by-formula", cycles_by_formula}, {"long-rows", long_rows}, {"enough-values", report}, {nullptr, nullptr}};
   const struct vb_suite suites[] = {{"vb_attention-" VB_CONFIG_NAME, tests, nullptr, nullptr}, {}};
   return vb_test_main(argc, argv, suites);
 }
