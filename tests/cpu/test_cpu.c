@@ -115,34 +115,47 @@ static void linear_i14(void) {
   for (uint32_t n = 0; more_cases("linear i14", n, 40); n++) linear_case(&r, true, "linear i14");
 }
 
-// All elements +-127 (+-8191) and all exponents equal: the largest sums there can be, over many blocks.
-static void extremes(void) {
-  struct vb_rng r = vb_test_rng();
+// Elements all +-127 (+-8191), exponents of a row all equal: the largest sums there can be, over many blocks. Row i has
+// code `base + i`, so that the results of some bases cross 2^-62 (flush) and of others 2^64 (saturation).
+static void extremes_case(struct vb_rng *r, int signs, bool i8, int base) {
   struct config c;
   enum { ROWS = 9, COLS = 32 * 300, TOKENS = 7 };
-  for (int sign = 0; sign < 8; sign++) {
-    struct vb_w8 w8 = random_w8(&r, ROWS, COLS);
-    struct vb_w14 w14 = random_w14(&r, ROWS, COLS);
-    vb_z *x = malloc(4 * TOKENS * COLS), y[TOKENS * ROWS];
-    for (uint32_t i = 0; i < TOKENS * COLS; i++) x[i] = 0x3fffffff | (sign & 1 ? 0x80000000u : 0);
-    memset((void *)w8.q, sign & 2 ? 127 : -127, (size_t)ROWS * COLS);
-    for (uint32_t i = 0; i < ROWS * COLS; i++) ((int16_t *)w14.q)[i] = sign & 2 ? 8191 : -8191;
-    memset((void *)w8.codes, 100, (size_t)ROWS * w8.blocks), memset((void *)w8.max, 100, ROWS);
-    memset((void *)w14.codes, 100, (size_t)ROWS * w14.blocks), memset((void *)w14.max, 100, ROWS);
-    struct vb_linear_op op = {.x = x, .t = {0, TOKENS}, .n = {0, ROWS}, .b = {0, w8.blocks}};
-    op.w8 = sign & 4 ? &w8 : NULL, op.w14 = sign & 4 ? NULL : &w14, op.y = y;
-    vb_ref_linear(&op);
-    for (uint32_t i = 0; config_at(&r, i, &c); i++)
-      for (uint32_t tokens = 1; tokens <= TOKENS; tokens += TOKENS - 1) {
-        vb_z z[TOKENS * ROWS];
-        op.y = z, op.t.end = tokens;
-        config_enter(&c);
-        vb_cpu_linear(&op, c.threads);
-        config_leave();
-        compare(&r, "linear extremes", &c, y, z, (uint64_t)tokens * ROWS, 4);
-      }
-    free_w8(&w8), free_w14(&w14), free(x);
+  struct vb_w8 w8 = random_w8(r, ROWS, COLS);
+  struct vb_w14 w14 = random_w14(r, ROWS, COLS);
+  vb_z *x = malloc(4 * TOKENS * COLS), y[TOKENS * ROWS];
+  for (uint32_t i = 0; i < TOKENS * COLS; i++) x[i] = 0x3fffffff | (signs & 1 ? 0x80000000u : 0);
+  memset((void *)w8.q, signs & 2 ? 127 : -127, (size_t)ROWS * COLS);
+  for (uint32_t i = 0; i < ROWS * COLS; i++) ((int16_t *)w14.q)[i] = signs & 2 ? 8191 : -8191;
+  for (uint32_t i = 0; i < ROWS; i++) {
+    uint8_t code = (uint8_t)(base + (int)i);
+    memset((void *)(w8.codes + (size_t)i * w8.blocks), code, w8.blocks);
+    memset((void *)(w14.codes + (size_t)i * w14.blocks), code, w14.blocks);
+    ((uint8_t *)w8.max)[i] = ((uint8_t *)w14.max)[i] = code;
   }
+  struct vb_linear_op op = {.x = x, .t = {0, TOKENS}, .n = {0, ROWS}, .b = {0, w8.blocks}};
+  op.w8 = i8 ? &w8 : NULL, op.w14 = i8 ? NULL : &w14, op.y = y;
+  vb_ref_linear(&op);
+  bool flush = base < 60;
+  vb_z first = y[0] & 0x7fffffff, last = y[ROWS - 1] & 0x7fffffff;
+  VB_CHECK(base == 100 || (flush ? !first && last : first < last && last == 0x5f7fffff), "base %d misses its edge",
+           base);
+  for (uint32_t i = 0; config_at(r, i, &c); i++)
+    for (uint32_t tokens = 1; tokens <= TOKENS; tokens += TOKENS - 1) {
+      vb_z z[TOKENS * ROWS];
+      op.y = z, op.t.end = tokens;
+      config_enter(&c);
+      vb_cpu_linear(&op, c.threads);
+      config_leave();
+      compare(r, "linear extremes", &c, y, z, (uint64_t)tokens * ROWS, 4);
+    }
+  free_w8(&w8), free_w14(&w14), free(x);
+}
+static void extremes(void) {
+  static const int bases[2][3] = {{35, 100, 160}, {40, 100, 166}}; // I14, I8
+  struct vb_rng r = vb_test_rng();
+  for (int signs = 0; signs < 4; signs++)
+    for (int i8 = 0; i8 < 2; i8++)
+      for (int b = 0; b < 3; b++) extremes_case(&r, signs, i8, bases[i8][b]);
 }
 
 static void rope(void) {
