@@ -71,7 +71,7 @@ def sv_package(cfg):
 
 def c_header(cfgs):
     out = SPDX + NOTE.format("*.json")
-    out += "#ifndef VB_CONFIG_GEN_H\n#define VB_CONFIG_GEN_H\n#include <stdint.h>\n\n"
+    out += "// clang-format off\n#ifndef VB_CONFIG_GEN_H\n#define VB_CONFIG_GEN_H\n#include <stdint.h>\n\n"
     out += "struct vb_hw_config {\n  const char *name;\n  const char *purpose;\n"
     for key in SV:
         out += f"  uint32_t {key};\n"

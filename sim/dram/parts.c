@@ -10,18 +10,18 @@
 // them make the 64-bit, 4 GB memory of a KV260-class board. tRRD and tFAW are the 2 KB page values.
 // CWL 12 (first set for 2400). Controller: about 60 ns from AXI to AXI on top of the DRAM's own
 // latency, typical of the hard controllers of such boards (an assumption, not a data-sheet value).
-#define DDR4_TCK   833
+#define DDR4_TCK 833
 #define DDR4_NCK(n) ((n)*DDR4_TCK)
 
 // JEDEC JESD79-5B (DDR5), bin 4800B (40-39-39), 16 Gb x8 chips; one 64-bit DIMM is two independent
 // 32-bit sub-channels of four chips. BL16. tCCD_L_WR is the value without read-modify-write of x8.
-#define DDR5_TCK   416
+#define DDR5_TCK 416
 #define DDR5_NCK(n) ((n)*DDR5_TCK)
 
 // JEDEC JESD235C structure (8 channels of 128 bits as 16 pseudo-channels of 64, BL4, 1 KB page) at
 // 3.2 Gb/s a pin. JEDEC leaves the analogue latencies to the vendors: CL, tRCD, tRP, tRAS, tRRD, tFAW,
 // tWTR, tWR, tRFC and tREFI are those of the public HBM2 8 Gb description of the DRAMsim3 simulator.
-#define HBM_TCK   625
+#define HBM_TCK 625
 #define HBM_NCK(n) ((n)*HBM_TCK)
 
 static const struct vb_dram_part parts[] = {

@@ -37,8 +37,8 @@ struct AxiIn {
 // One planted error, for the tests that prove that errors are caught (harness/README.md).
 struct Fault {
   enum Kind { kNone, kRresp, kBresp, kRdata, kWdata } kind = kNone;
-  uint64_t at = 0;       // beat or response number of the run; cycle of the run for the two data kinds
-  uint32_t value = 0;    // response code or bit number
+  uint64_t at = 0;    // beat or response number of the run; cycle of the run for the two data kinds
+  uint32_t value = 0; // response code or bit number
   bool used = false;
   // "axi:slverr@N" "axi:decerr@N" "axi:bslverr@N" "axi:bdecerr@N" "UNIT:CYCLE:BIT" "UNIT:wdata:CYCLE:BIT"; throws on anything else.
   static Fault parse(const std::string &text, std::string *unit);
@@ -58,8 +58,8 @@ public:
   bool quiet() const { return reads_.empty() && writes_.empty() && responses_.empty(); }
   std::string state() const;
   uint64_t bytes_read = 0, bytes_written = 0;
-  bool denied = false;      // an access outside every region
-  std::string denied_text;  // the first one
+  bool denied = false;     // an access outside every region
+  std::string denied_text; // the first one
 
 private:
   struct Read {

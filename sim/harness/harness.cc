@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The backend of the OpenCL driver: devices made of Verilated units, one DRAM, one memory.
-#include "unit.h"
 #include "../../hw/config/vb_config_gen.h"
+#include "unit.h"
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -129,7 +129,8 @@ void build(vb_sim_device &d, const vb_sim_options &options) {
     d.trace_file = options.trace_file; // the caller's string may go away
     d.options.trace_file = d.trace_file.c_str();
   }
-  if (const char *text = std::getenv("VERBATIM_SIM_FAULT"); text && *text) d.fault = vb::Fault::parse(text, &d.fault_unit);
+  if (const char *text = std::getenv("VERBATIM_SIM_FAULT"); text && *text)
+    d.fault = vb::Fault::parse(text, &d.fault_unit);
   const char *part_name = options.dram_part ? options.dram_part : d.config->hw.dram;
   const vb_dram_part *part = vb_dram_find(part_name);
   if (!part) {
@@ -209,8 +210,8 @@ int reset(vb_sim_device *d, char *err, size_t err_size) {
   return 0;
 }
 
-const vb_sim_backend_ops ops = {VB_SIM_BACKEND_VERSION, config_count, config_info, create, destroy, mem_write,
-                                mem_read, mem_fill, run, reset};
+const vb_sim_backend_ops ops = {
+    VB_SIM_BACKEND_VERSION, config_count, config_info, create, destroy, mem_write, mem_read, mem_fill, run, reset};
 
 } // namespace
 

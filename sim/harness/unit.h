@@ -11,8 +11,18 @@
 namespace vb {
 
 // Status words above 0x100: vb_pkg.sv.
-enum Stat { kStatError = 0, kStatId = 1, kStatConfig = 2, kStatTables = 3, kStatCycles = 4, kStatRead = 6,
-            kStatWrite = 8, kStatState = 10, kStatBusy = 16, kStatClasses = 9 };
+enum Stat {
+  kStatError = 0,
+  kStatId = 1,
+  kStatConfig = 2,
+  kStatTables = 3,
+  kStatCycles = 4,
+  kStatRead = 6,
+  kStatWrite = 8,
+  kStatState = 10,
+  kStatBusy = 16,
+  kStatClasses = 9
+};
 
 struct UnitEnv {
   const vb_sim_config *config;

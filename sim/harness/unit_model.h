@@ -241,8 +241,7 @@ private:
     result.bytes_written = read_stat64(kStatWrite);
     result.error_code = status_word(kStatError);
     uint64_t sum = result.busy;
-    for (unsigned i = 0; i < VB_SIM_STALL_CLASSES; i++)
-      sum += result.stalls[i] = read_stat64(kStatBusy + 2 * (i + 1));
+    for (unsigned i = 0; i < VB_SIM_STALL_CLASSES; i++) sum += result.stalls[i] = read_stat64(kStatBusy + 2 * (i + 1));
     // The unit's own counters against what was seen from outside.
     if (sum != result.cycles) throw std::runtime_error("classes of cycles do not sum to the cycles");
     if (result.bytes_read != slave_.bytes_read || result.bytes_written != slave_.bytes_written)

@@ -35,8 +35,12 @@ std::string take_printed() {
 static std::string place(const char *file, int line, const char *hier) {
   return std::string(file) + ":" + std::to_string(line) + " " + hier;
 }
-void vl_finish(const char *file, int line, const char *hier) { throw std::runtime_error("$finish at " + place(file, line, hier)); }
-void vl_stop(const char *file, int line, const char *hier) { throw std::runtime_error("stopped at " + place(file, line, hier)); }
+void vl_finish(const char *file, int line, const char *hier) {
+  throw std::runtime_error("$finish at " + place(file, line, hier));
+}
+void vl_stop(const char *file, int line, const char *hier) {
+  throw std::runtime_error("stopped at " + place(file, line, hier));
+}
 void vl_fatal(const char *file, int line, const char *hier, const char *msg) {
   throw std::runtime_error(std::string("fatal: ") + msg + " at " + place(file, line, hier));
 }

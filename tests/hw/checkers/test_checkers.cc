@@ -39,7 +39,8 @@ template <class V> struct Bench {
 };
 
 // A fresh model in reset with all inputs as `idle` leaves them, then released; the text of what fired, or "".
-template <class V> std::string play(const std::function<void(V &)> &idle, const std::function<void(Bench<V> &)> &story) {
+template <class V>
+std::string play(const std::function<void(V &)> &idle, const std::function<void(Bench<V> &)> &story) {
   Bench<V> b;
   b.m->clk_i = 0;
   b.m->rst_i = 1;
@@ -90,10 +91,32 @@ static void axil() {
     m.bvalid_i = m.rvalid_i = 0;
     b.tick(2);
   });
-  fires<Axil>("a_aw_stable", axil_idle, [](B &b) { b.m->awvalid_i = 1; b.tick(); b.m->awvalid_i = 0; b.tick(); });
-  fires<Axil>("a_aw_stable", axil_idle, [](B &b) { b.m->awvalid_i = 1; b.m->awaddr_i = 4; b.tick(); b.m->awaddr_i = 8; b.tick(); });
-  fires<Axil>("a_w_stable", axil_idle, [](B &b) { b.m->wvalid_i = 1; b.m->wdata_i = 4; b.tick(); b.m->wdata_i = 8; b.tick(); });
-  fires<Axil>("a_ar_stable", axil_idle, [](B &b) { b.m->arvalid_i = 1; b.tick(); b.m->arvalid_i = 0; b.tick(); });
+  fires<Axil>("a_aw_stable", axil_idle, [](B &b) {
+    b.m->awvalid_i = 1;
+    b.tick();
+    b.m->awvalid_i = 0;
+    b.tick();
+  });
+  fires<Axil>("a_aw_stable", axil_idle, [](B &b) {
+    b.m->awvalid_i = 1;
+    b.m->awaddr_i = 4;
+    b.tick();
+    b.m->awaddr_i = 8;
+    b.tick();
+  });
+  fires<Axil>("a_w_stable", axil_idle, [](B &b) {
+    b.m->wvalid_i = 1;
+    b.m->wdata_i = 4;
+    b.tick();
+    b.m->wdata_i = 8;
+    b.tick();
+  });
+  fires<Axil>("a_ar_stable", axil_idle, [](B &b) {
+    b.m->arvalid_i = 1;
+    b.tick();
+    b.m->arvalid_i = 0;
+    b.tick();
+  });
   const auto asked = [](B &b) {
     auto &m = *b.m;
     m.awvalid_i = m.wvalid_i = m.arvalid_i = m.awready_i = m.wready_i = m.arready_i = 1;
@@ -102,10 +125,24 @@ static void axil() {
     m.bvalid_i = m.rvalid_i = 1;
     b.tick();
   };
-  fires<Axil>("a_b_stable", axil_idle, [&](B &b) { asked(b); b.m->bvalid_i = 0; b.tick(); });
-  fires<Axil>("a_r_stable", axil_idle, [&](B &b) { asked(b); b.m->rdata_i = ~b.m->rdata_i; b.tick(); });
-  fires<Axil>("a_b_asked", axil_idle, [](B &b) { b.m->bvalid_i = 1; b.tick(); });
-  fires<Axil>("a_r_asked", axil_idle, [](B &b) { b.m->rvalid_i = 1; b.tick(); });
+  fires<Axil>("a_b_stable", axil_idle, [&](B &b) {
+    asked(b);
+    b.m->bvalid_i = 0;
+    b.tick();
+  });
+  fires<Axil>("a_r_stable", axil_idle, [&](B &b) {
+    asked(b);
+    b.m->rdata_i = ~b.m->rdata_i;
+    b.tick();
+  });
+  fires<Axil>("a_b_asked", axil_idle, [](B &b) {
+    b.m->bvalid_i = 1;
+    b.tick();
+  });
+  fires<Axil>("a_r_asked", axil_idle, [](B &b) {
+    b.m->rvalid_i = 1;
+    b.tick();
+  });
 }
 
 // ---- ap_ctrl_hs
@@ -144,10 +181,21 @@ static void apctrl() {
     ctrl_read(b, 4);
   });
   fires<Ctrl>("a_reserved_zero", ctrl_idle, [](B &b) { ctrl_read(b, 0x14); });
-  fires<Ctrl>("a_done_with_ready", ctrl_idle, [](B &b) { ctrl_start(b); ctrl_read(b, 2); });
+  fires<Ctrl>("a_done_with_ready", ctrl_idle, [](B &b) {
+    ctrl_start(b);
+    ctrl_read(b, 2);
+  });
   fires<Ctrl>("a_idle_without_job", ctrl_idle, [](B &b) { ctrl_read(b, 0); });
-  fires<Ctrl>("a_quiet_without_job", ctrl_idle, [](B &b) { b.m->bus_i = 1; b.tick(); });
-  fires<Ctrl>("a_quiet_without_job", ctrl_idle, [](B &b) { ctrl_start(b); ctrl_read(b, 0xe); b.m->bus_i = 1; b.tick(); });
+  fires<Ctrl>("a_quiet_without_job", ctrl_idle, [](B &b) {
+    b.m->bus_i = 1;
+    b.tick();
+  });
+  fires<Ctrl>("a_quiet_without_job", ctrl_idle, [](B &b) {
+    ctrl_start(b);
+    ctrl_read(b, 0xe);
+    b.m->bus_i = 1;
+    b.tick();
+  });
 }
 
 // ---- AXI4 (64-bit data, 2 id bits)
@@ -164,10 +212,28 @@ static void axi_idle(Axi &m) {
   m.wlast_i = m.rlast_i = 0;
   m.wdata_i = 0;
 }
-static void axi_ar(Bench<Axi> &b) { b.m->arvalid_i = 1; b.tick(); b.m->arvalid_i = 0; }
-static void axi_aw(Bench<Axi> &b) { b.m->awvalid_i = 1; b.tick(); b.m->awvalid_i = 0; }
-static void axi_w(Bench<Axi> &b, bool last) { b.m->wvalid_i = 1; b.m->wlast_i = last; b.tick(); b.m->wvalid_i = 0; }
-static void axi_r(Bench<Axi> &b, bool last) { b.m->rvalid_i = 1; b.m->rlast_i = last; b.tick(); b.m->rvalid_i = 0; }
+static void axi_ar(Bench<Axi> &b) {
+  b.m->arvalid_i = 1;
+  b.tick();
+  b.m->arvalid_i = 0;
+}
+static void axi_aw(Bench<Axi> &b) {
+  b.m->awvalid_i = 1;
+  b.tick();
+  b.m->awvalid_i = 0;
+}
+static void axi_w(Bench<Axi> &b, bool last) {
+  b.m->wvalid_i = 1;
+  b.m->wlast_i = last;
+  b.tick();
+  b.m->wvalid_i = 0;
+}
+static void axi_r(Bench<Axi> &b, bool last) {
+  b.m->rvalid_i = 1;
+  b.m->rlast_i = last;
+  b.tick();
+  b.m->rvalid_i = 0;
+}
 static void axi4() {
   using B = Bench<Axi>;
   quiet<Axi>(axi_idle, [](B &b) {
@@ -180,22 +246,80 @@ static void axi4() {
     axi_ar(b);
   });
   const auto stall = [](B &b) { b.m->arready_i = b.m->awready_i = b.m->wready_i = 0; };
-  fires<Axi>("a_ar_stable", axi_idle, [&](B &b) { stall(b); b.m->arvalid_i = 1; b.tick(); b.m->arlen_i = 2; b.tick(); });
-  fires<Axi>("a_aw_stable", axi_idle, [&](B &b) { stall(b); b.m->awvalid_i = 1; b.tick(); b.m->awvalid_i = 0; b.tick(); });
-  fires<Axi>("a_w_stable", axi_idle, [&](B &b) { axi_aw(b); stall(b); b.m->wvalid_i = 1; b.tick(); b.m->wdata_i = 9; b.tick(); });
-  fires<Axi>("a_ar_form", axi_idle, [](B &b) { b.m->arburst_i = 0; axi_ar(b); });
-  fires<Axi>("a_ar_form", axi_idle, [](B &b) { b.m->araddr_i = 0x1004; axi_ar(b); });
-  fires<Axi>("a_aw_form", axi_idle, [](B &b) { b.m->awsize_i = 2; axi_aw(b); });
-  fires<Axi>("a_ar_4k", axi_idle, [](B &b) { b.m->araddr_i = 0x1ff8; axi_ar(b); });
-  fires<Axi>("a_aw_4k", axi_idle, [](B &b) { b.m->awaddr_i = 0x1fe0; b.m->awlen_i = 4; axi_aw(b); });
+  fires<Axi>("a_ar_stable", axi_idle, [&](B &b) {
+    stall(b);
+    b.m->arvalid_i = 1;
+    b.tick();
+    b.m->arlen_i = 2;
+    b.tick();
+  });
+  fires<Axi>("a_aw_stable", axi_idle, [&](B &b) {
+    stall(b);
+    b.m->awvalid_i = 1;
+    b.tick();
+    b.m->awvalid_i = 0;
+    b.tick();
+  });
+  fires<Axi>("a_w_stable", axi_idle, [&](B &b) {
+    axi_aw(b);
+    stall(b);
+    b.m->wvalid_i = 1;
+    b.tick();
+    b.m->wdata_i = 9;
+    b.tick();
+  });
+  fires<Axi>("a_ar_form", axi_idle, [](B &b) {
+    b.m->arburst_i = 0;
+    axi_ar(b);
+  });
+  fires<Axi>("a_ar_form", axi_idle, [](B &b) {
+    b.m->araddr_i = 0x1004;
+    axi_ar(b);
+  });
+  fires<Axi>("a_aw_form", axi_idle, [](B &b) {
+    b.m->awsize_i = 2;
+    axi_aw(b);
+  });
+  fires<Axi>("a_ar_4k", axi_idle, [](B &b) {
+    b.m->araddr_i = 0x1ff8;
+    axi_ar(b);
+  });
+  fires<Axi>("a_aw_4k", axi_idle, [](B &b) {
+    b.m->awaddr_i = 0x1fe0;
+    b.m->awlen_i = 4;
+    axi_aw(b);
+  });
   fires<Axi>("a_r_asked", axi_idle, [](B &b) { axi_r(b, true); });
-  fires<Axi>("a_r_asked", axi_idle, [](B &b) { axi_ar(b); b.m->rid_i = 2; axi_r(b, false); });
-  fires<Axi>("a_rlast", axi_idle, [](B &b) { axi_ar(b); axi_r(b, true); });
-  fires<Axi>("a_rlast", axi_idle, [](B &b) { axi_ar(b); axi_r(b, false); axi_r(b, false); });
+  fires<Axi>("a_r_asked", axi_idle, [](B &b) {
+    axi_ar(b);
+    b.m->rid_i = 2;
+    axi_r(b, false);
+  });
+  fires<Axi>("a_rlast", axi_idle, [](B &b) {
+    axi_ar(b);
+    axi_r(b, true);
+  });
+  fires<Axi>("a_rlast", axi_idle, [](B &b) {
+    axi_ar(b);
+    axi_r(b, false);
+    axi_r(b, false);
+  });
   fires<Axi>("a_w_asked", axi_idle, [](B &b) { axi_w(b, true); });
-  fires<Axi>("a_wlast", axi_idle, [](B &b) { axi_aw(b); axi_w(b, true); });
-  fires<Axi>("a_w_strobe", axi_idle, [](B &b) { axi_aw(b); b.m->wstrb_i = 0; axi_w(b, false); });
-  fires<Axi>("a_b_asked", axi_idle, [](B &b) { axi_aw(b); axi_w(b, false); b.m->bvalid_i = 1; b.tick(); });
+  fires<Axi>("a_wlast", axi_idle, [](B &b) {
+    axi_aw(b);
+    axi_w(b, true);
+  });
+  fires<Axi>("a_w_strobe", axi_idle, [](B &b) {
+    axi_aw(b);
+    b.m->wstrb_i = 0;
+    axi_w(b, false);
+  });
+  fires<Axi>("a_b_asked", axi_idle, [](B &b) {
+    axi_aw(b);
+    axi_w(b, false);
+    b.m->bvalid_i = 1;
+    b.tick();
+  });
 }
 
 // ---- cells
@@ -209,13 +333,22 @@ static void fifo() {
     b.m->pop_i = 1;
     b.tick(4);
   });
-  fires<V>("a_no_overflow", idle, [](Bench<V> &b) { b.m->push_i = 1; b.tick(5); });
-  fires<V>("a_no_underflow", idle, [](Bench<V> &b) { b.m->pop_i = 1; b.tick(); });
+  fires<V>("a_no_overflow", idle, [](Bench<V> &b) {
+    b.m->push_i = 1;
+    b.tick(5);
+  });
+  fires<V>("a_no_underflow", idle, [](Bench<V> &b) {
+    b.m->pop_i = 1;
+    b.tick();
+  });
 }
 
 static void stats() {
   using V = Vchk_vb_stats;
-  const auto idle = [](V &m) { m.start_i = m.run_i = m.rd_beat_i = m.wr_beat_i = 0; m.class_i = 0; };
+  const auto idle = [](V &m) {
+    m.start_i = m.run_i = m.rd_beat_i = m.wr_beat_i = 0;
+    m.class_i = 0;
+  };
   quiet<V>(idle, [](Bench<V> &b) {
     b.m->start_i = b.m->run_i = 1;
     b.m->class_i = 1;
@@ -226,9 +359,19 @@ static void stats() {
     b.m->run_i = 0;
     b.tick(3);
   });
-  fires<V>("a_one_class", idle, [](Bench<V> &b) { b.m->run_i = 1; b.tick(); });                       // in no class
-  fires<V>("a_one_class", idle, [](Bench<V> &b) { b.m->run_i = 1; b.m->class_i = 6; b.tick(); });     // in two
-  fires<V>("a_start_runs", idle, [](Bench<V> &b) { b.m->start_i = 1; b.tick(); });
+  fires<V>("a_one_class", idle, [](Bench<V> &b) {
+    b.m->run_i = 1;
+    b.tick();
+  }); // in no class
+  fires<V>("a_one_class", idle, [](Bench<V> &b) {
+    b.m->run_i = 1;
+    b.m->class_i = 6;
+    b.tick();
+  }); // in two
+  fires<V>("a_start_runs", idle, [](Bench<V> &b) {
+    b.m->start_i = 1;
+    b.tick();
+  });
 }
 
 static void reader() {
@@ -240,10 +383,31 @@ static void reader() {
     m.cmd_addr_i = 0;
     m.rid_i = 0;
   };
-  fires<V>("a_cmd_aligned", idle, [](Bench<V> &b) { b.m->cmd_addr_i = 4; b.m->cmd_valid_i = 1; b.tick(); });
-  fires<V>("a_cmd_beats", idle, [](Bench<V> &b) { b.m->cmd_beats_i = 0; b.m->cmd_valid_i = 1; b.tick(); });
-  fires<V>("a_rid", idle, [](Bench<V> &b) { b.m->cmd_valid_i = 1; b.tick(); b.m->cmd_valid_i = 0; b.tick(2); b.m->rid_i = 1; b.m->rvalid_i = 1; b.tick(); });
-  fires<V>("a_clear_idle", idle, [](Bench<V> &b) { b.m->cmd_valid_i = 1; b.tick(); b.m->clear_i = 1; b.tick(); });
+  fires<V>("a_cmd_aligned", idle, [](Bench<V> &b) {
+    b.m->cmd_addr_i = 4;
+    b.m->cmd_valid_i = 1;
+    b.tick();
+  });
+  fires<V>("a_cmd_beats", idle, [](Bench<V> &b) {
+    b.m->cmd_beats_i = 0;
+    b.m->cmd_valid_i = 1;
+    b.tick();
+  });
+  fires<V>("a_rid", idle, [](Bench<V> &b) {
+    b.m->cmd_valid_i = 1;
+    b.tick();
+    b.m->cmd_valid_i = 0;
+    b.tick(2);
+    b.m->rid_i = 1;
+    b.m->rvalid_i = 1;
+    b.tick();
+  });
+  fires<V>("a_clear_idle", idle, [](Bench<V> &b) {
+    b.m->cmd_valid_i = 1;
+    b.tick();
+    b.m->clear_i = 1;
+    b.tick();
+  });
 }
 
 static void writer() {
@@ -255,15 +419,40 @@ static void writer() {
     m.cmd_addr_i = 0;
     m.bid_i = 0;
   };
-  fires<V>("a_cmd_bytes", idle, [](Bench<V> &b) { b.m->cmd_bytes_i = 0; b.m->cmd_valid_i = 1; b.tick(); });
-  fires<V>("a_b_open", idle, [](Bench<V> &b) { b.m->bvalid_i = 1; b.tick(); });
-  fires<V>("a_bid", idle, [](Bench<V> &b) { b.m->cmd_valid_i = 1; b.tick(); b.m->cmd_valid_i = 0; b.tick(2); b.m->bid_i = 2; b.m->bvalid_i = 1; b.tick(); });
-  fires<V>("a_clear_idle", idle, [](Bench<V> &b) { b.m->cmd_valid_i = 1; b.tick(); b.m->clear_i = 1; b.tick(); });
+  fires<V>("a_cmd_bytes", idle, [](Bench<V> &b) {
+    b.m->cmd_bytes_i = 0;
+    b.m->cmd_valid_i = 1;
+    b.tick();
+  });
+  fires<V>("a_b_open", idle, [](Bench<V> &b) {
+    b.m->bvalid_i = 1;
+    b.tick();
+  });
+  fires<V>("a_bid", idle, [](Bench<V> &b) {
+    b.m->cmd_valid_i = 1;
+    b.tick();
+    b.m->cmd_valid_i = 0;
+    b.tick(2);
+    b.m->bid_i = 2;
+    b.m->bvalid_i = 1;
+    b.tick();
+  });
+  fires<V>("a_clear_idle", idle, [](Bench<V> &b) {
+    b.m->cmd_valid_i = 1;
+    b.tick();
+    b.m->clear_i = 1;
+    b.tick();
+  });
 }
 
 static void mux() {
   using V = Vchk_vb_axi_rd_mux;
-  const auto idle = [](V &m) { m.arvalid_i = 0; m.arready_i = 1; m.rvalid_i = 0; m.rid_i = 0; };
+  const auto idle = [](V &m) {
+    m.arvalid_i = 0;
+    m.arready_i = 1;
+    m.rvalid_i = 0;
+    m.rid_i = 0;
+  };
   quiet<V>(idle, [](Bench<V> &b) { // both ask: they are served in turn, the response finds its master
     b.m->arvalid_i = 3;
     unsigned got[2] = {0, 0};
@@ -279,12 +468,16 @@ static void mux() {
     CU_ASSERT_EQUAL(b.m->rvalid_o, 2);
     b.tick();
   });
-  fires<V>("a_rid_known", idle, [](Bench<V> &b) { b.m->rvalid_i = 1; b.m->rid_i = 3; b.tick(); });
+  fires<V>("a_rid_known", idle, [](Bench<V> &b) {
+    b.m->rvalid_i = 1;
+    b.m->rid_i = 3;
+    b.tick();
+  });
 }
 
-static const struct vb_test tests[] = {{"axi4_lite", axil}, {"ap_ctrl_hs", apctrl}, {"axi4", axi4},     {"fifo", fifo},
-                                       {"stats", stats},    {"reader", reader},     {"writer", writer}, {"read_mux", mux},
-                                       {nullptr, nullptr}};
+static const struct vb_test tests[] = {{"axi4_lite", axil}, {"ap_ctrl_hs", apctrl}, {"axi4", axi4},
+                                       {"fifo", fifo},      {"stats", stats},       {"reader", reader},
+                                       {"writer", writer},  {"read_mux", mux},      {nullptr, nullptr}};
 int main(int argc, char **argv) {
   const struct vb_suite suites[] = {{"checkers", tests, nullptr, nullptr}, {nullptr, nullptr, nullptr, nullptr}};
   return vb_test_main(argc, argv, suites);

@@ -62,13 +62,16 @@ static void turnaround(void) {
   for (uint64_t a = 0; a < 4; a++) vb_dram_access(d, 0, 64 * a, 1, 64, false, &ready); // open the rows
   w = vb_dram_access(d, 1000000, 0, 1, 64, true, &ready);
   r = vb_dram_access(d, 1000000, 128, 1, 64, false, &ready); // same bank group
-  VB_CHECK(r - w == (uint64_t)p->wtr_l + p->cl + p->burst, "write to read, same group: %llu", (unsigned long long)(r - w));
+  VB_CHECK(r - w == (uint64_t)p->wtr_l + p->cl + p->burst, "write to read, same group: %llu",
+           (unsigned long long)(r - w));
   w = vb_dram_access(d, 2000000, 0, 1, 64, true, &ready);
   r = vb_dram_access(d, 2000000, 64, 1, 64, false, &ready); // other bank group
-  VB_CHECK(r - w == (uint64_t)p->wtr_s + p->cl + p->burst, "write to read, other group: %llu", (unsigned long long)(r - w));
+  VB_CHECK(r - w == (uint64_t)p->wtr_s + p->cl + p->burst, "write to read, other group: %llu",
+           (unsigned long long)(r - w));
   r2 = vb_dram_access(d, 3000000, 0, 1, 64, false, &ready);
   w2 = vb_dram_access(d, 3000000, 64, 1, 64, true, &ready);
-  VB_CHECK(w2 - r2 == (uint64_t)p->tck + p->burst, "read to write: one clock between the data, %llu", (unsigned long long)(w2 - r2));
+  VB_CHECK(w2 - r2 == (uint64_t)p->tck + p->burst, "read to write: one clock between the data, %llu",
+           (unsigned long long)(w2 - r2));
   CU_ASSERT(vb_dram_get_stats(d)->turnarounds >= 5);
   vb_dram_free(d);
 }
@@ -98,8 +101,8 @@ static void refresh_interval(void) {
     // Each refresh closed the row, so every access was a miss; one inside tRFC waits for its end.
     VB_CHECK(vb_dram_get_stats(d)->misses == n, "%s: rows stayed open", p->name);
     uint64_t due = (n + 1) * p->refi, t = vb_dram_access(d, due, 0, 1, 32, false, &ready);
-    VB_CHECK(t == due + p->rfc + p->rcd + p->cl + p->burst + (p->controller - p->controller / 2), "%s: access during refresh, %llu",
-             p->name, (unsigned long long)(t - due));
+    VB_CHECK(t == due + p->rfc + p->rcd + p->cl + p->burst + (p->controller - p->controller / 2),
+             "%s: access during refresh, %llu", p->name, (unsigned long long)(t - due));
     vb_dram_free(d);
   }
 }
@@ -120,14 +123,16 @@ static void bandwidth(void) {
 
 static void noise_is_a_function_of_the_seed(void) {
   const struct vb_dram_part *p = vb_dram_find("ddr5-4800");
-  struct vb_dram *a = vb_dram_new(p, 4000, true, 7), *b = vb_dram_new(p, 4000, true, 7), *c = vb_dram_new(p, 4000, true, 8);
+  struct vb_dram *a = vb_dram_new(p, 4000, true, 7), *b = vb_dram_new(p, 4000, true, 7),
+                 *c = vb_dram_new(p, 4000, true, 8);
   struct vb_rng r = vb_test_rng();
   uint64_t differ = 0, n = 2000, now = 0;
   for (uint64_t i = 0; i < n; i++) {
     uint64_t address = vb_rng_below(&r, 1u << 24) & ~31u, ra[16], rb[16], rc[16];
     now += vb_rng_below(&r, 30);
     bool write = vb_rng_below(&r, 4) == 0;
-    uint64_t ta = vb_dram_access(a, now, address, 16, 32, write, ra), tb = vb_dram_access(b, now, address, 16, 32, write, rb);
+    uint64_t ta = vb_dram_access(a, now, address, 16, 32, write, ra),
+             tb = vb_dram_access(b, now, address, 16, 32, write, rb);
     differ += ta != vb_dram_access(c, now, address, 16, 32, write, rc);
     CU_ASSERT(ta == tb && memcmp(ra, rb, sizeof ra) == 0);
     for (int k = 0; k < 16; k++) CU_ASSERT(ra[k] > now && (k == 0 || ra[k] >= ra[k - 1]));

@@ -124,10 +124,10 @@ void rjob_run_as(vb_sim_device *d, const struct rjob *j, struct rjob *as) {
     uint64_t a = at[i] + as->spoil[i];
     regs[4 + 2 * i] = (uint32_t)a;
     regs[5 + 2 * i] = (uint32_t)(a >> 32);
-    if (!j->deny[i] && words[i]) regions[job.num_regions++] = (struct vb_sim_region){at[i], 4 * words[i], i == 0, i != 0};
+    if (!j->deny[i] && words[i])
+      regions[job.num_regions++] = (struct vb_sim_region){at[i], 4 * words[i], i == 0, i != 0};
   }
-  const uint32_t scalars[] = {as->tokens, as->experts, as->k,     as->score,
-                              as->renorm, as->stride,  as->scale, as->id};
+  const uint32_t scalars[] = {as->tokens, as->experts, as->k, as->score, as->renorm, as->stride, as->scale, as->id};
   for (int i = 0; i < 8; i++) regs[16 + 2 * i] = scalars[i];
   memset(&as->result, 0, sizeof as->result);
   as->status = ops->run(d, &job, &as->result);
@@ -147,9 +147,17 @@ bool rjob_compare(vb_sim_device *d, const struct rjob *j, bool quiet) {
     for (uint64_t w = 0; w < words[i] + PAD; w++) want[i][w] = FILL; // the tail must survive
     ops->mem_read(d, at[i], got[i], 4 * (words[i] + PAD));
   }
-  const struct vb_router_op op = {.logits = dense, .experts = j->experts, .k = j->k, .renorm = j->renorm,
-                                  .scale = j->scale, .t = {0, j->tokens}, .ids = want[1], .gates = want[2],
-                                  .hist = want[3], .offsets = want[4], .list = want[5]};
+  const struct vb_router_op op = {.logits = dense,
+                                  .experts = j->experts,
+                                  .k = j->k,
+                                  .renorm = j->renorm,
+                                  .scale = j->scale,
+                                  .t = {0, j->tokens},
+                                  .ids = want[1],
+                                  .gates = want[2],
+                                  .hist = want[3],
+                                  .offsets = want[4],
+                                  .list = want[5]};
   vb_ref_router(&op);
   bool ok = true;
   for (int i = 1; i < 6; i++) {

@@ -11,10 +11,10 @@
 /// One job. The logits are [tokens][stride / 4]; the reference sees the dense part.
 struct rjob {
   uint32_t tokens, experts, k, score, renorm, stride, scale, id;
-  uint32_t *logits;        ///< tokens * stride / 4 words, the gaps between rows hold garbage
-  uint64_t spoil[6];       ///< added to the buffer addresses (illegal descriptors), logits first
-  bool deny[6];            ///< leave the buffer out of the regions
-  uint64_t watchdog;       ///< 0: none
+  uint32_t *logits;  ///< tokens * stride / 4 words, the gaps between rows hold garbage
+  uint64_t spoil[6]; ///< added to the buffer addresses (illegal descriptors), logits first
+  bool deny[6];      ///< leave the buffer out of the regions
+  uint64_t watchdog; ///< 0: none
   struct vb_sim_result result;
   enum vb_sim_status status;
 };

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static const char *const parts[] = {"ddr4-2400", "ddr5-4800", "hbm2e"};
 
@@ -25,7 +26,9 @@ static void random_jobs(void) {
       struct rjob j;
       rjob_random(&j, &r);
       ok = rjob_check(d, &j);
-      if (!ok) printf("  device %llu (seed %llu), job %llu\n", (unsigned long long)dev, (unsigned long long)seed, (unsigned long long)i);
+      if (!ok)
+        printf("  device %llu (seed %llu), job %llu\n", (unsigned long long)dev, (unsigned long long)seed,
+               (unsigned long long)i);
       rjob_free(&j);
     }
     rdev_free(d);
@@ -34,9 +37,9 @@ static void random_jobs(void) {
 
 static void corners(void) {
   static const uint32_t shapes[][3] = {// tokens, experts, k
-                                       {0, 1, 1},   {0, 512, 16}, {1, 1, 1},    {1, 512, 16}, {3, 512, 1},  {5, 16, 16},
-                                       {7, 8, 8},   {9, 9, 9},    {2, 511, 16}, {33, 2, 2},   {40, 17, 16}, {64, 256, 8},
-                                       {17, 128, 4}, {6, 7, 1}};
+                                       {0, 1, 1},    {0, 512, 16}, {1, 1, 1},    {1, 512, 16}, {3, 512, 1},
+                                       {5, 16, 16},  {7, 8, 8},    {9, 9, 9},    {2, 511, 16}, {33, 2, 2},
+                                       {40, 17, 16}, {64, 256, 8}, {17, 128, 4}, {6, 7, 1}};
   static const int kinds[] = {VB_GEN_GAUSS, VB_GEN_EDGE, RJOB_EQUAL, RJOB_SATURATE, RJOB_TIES};
   struct vb_rng r = vb_test_rng();
   vb_sim_device *d = rdev_new("hbm2e", false, 0);
@@ -50,7 +53,9 @@ static void corners(void) {
         k.stride = 4 * (k.experts + off);
         k.logits = malloc((size_t)k.tokens * k.stride + 4);
         for (uint64_t i = 0; i < (uint64_t)k.tokens * k.stride / 4; i++)
-          k.logits[i] = kinds[g] == RJOB_EQUAL ? 0xc1234567u : vb_rng_z(&r, kinds[g] < VB_GEN_KINDS ? (enum vb_gen)kinds[g] : VB_GEN_MIX);
+          k.logits[i] = kinds[g] == RJOB_EQUAL
+                            ? 0xc1234567u
+                            : vb_rng_z(&r, kinds[g] < VB_GEN_KINDS ? (enum vb_gen)kinds[g] : VB_GEN_MIX);
         rjob_check(d, &k);
         rjob_free(&k);
       }
@@ -154,12 +159,31 @@ static void illegal_descriptors(void) {
     int field;
     uint64_t value;
     uint32_t error;
-  } bad[] = {{EXPERTS, 0, 0x10},       {EXPERTS, 513, 0x10},     {EXPERTS, 0xffffffff, 0x10}, {K, 0, 0x10},
-             {K, 17, 0x10},            {K, 9, 0x10},             {K, 0x10001, 0x10},          {TOKENS, 65537, 0x10}, {TOKENS, 0x10001, 0x10},
-             {TOKENS, 0xffffffff, 0x10}, {TOKENS, (uint64_t)-1, 0x10},  {SCORE, 1, 0x12},            {SCORE, 0x80000000, 0x12},
-             {RENORM, 2, 0x12},        {STRIDE, 34, 0x11},       {STRIDE, 33, 0x11},          {SCALE, 0x7f800000, 0x13},
-             {SCALE, 0x7fc00000, 0x13}, {SCALE, 1, 0x13},        {SCALE, 0x80000000, 0x13},   {SCALE, 0x5f800000, 0x13},
-             {SCALE, 0x20000000, 0x13}, {BUFFER, 4, 0x11},       {BUFFER, 32, 0x11},          {BUFFER, 1ull << 40, 0x11}};
+  } bad[] = {{EXPERTS, 0, 0x10},
+             {EXPERTS, 513, 0x10},
+             {EXPERTS, 0xffffffff, 0x10},
+             {K, 0, 0x10},
+             {K, 17, 0x10},
+             {K, 9, 0x10},
+             {K, 0x10001, 0x10},
+             {TOKENS, 65537, 0x10},
+             {TOKENS, 0x10001, 0x10},
+             {TOKENS, 0xffffffff, 0x10},
+             {TOKENS, (uint64_t)-1, 0x10},
+             {SCORE, 1, 0x12},
+             {SCORE, 0x80000000, 0x12},
+             {RENORM, 2, 0x12},
+             {STRIDE, 34, 0x11},
+             {STRIDE, 33, 0x11},
+             {SCALE, 0x7f800000, 0x13},
+             {SCALE, 0x7fc00000, 0x13},
+             {SCALE, 1, 0x13},
+             {SCALE, 0x80000000, 0x13},
+             {SCALE, 0x5f800000, 0x13},
+             {SCALE, 0x20000000, 0x13},
+             {BUFFER, 4, 0x11},
+             {BUFFER, 32, 0x11},
+             {BUFFER, 1ull << 40, 0x11}};
   struct vb_rng r = vb_test_rng();
   vb_sim_device *d = rdev_new(NULL, false, 0);
   for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
@@ -183,7 +207,8 @@ static void illegal_descriptors(void) {
       rjob_run_as(d, &j, &k);
       VB_CHECK(k.status == VB_SIM_UNIT_ERROR && k.result.error_code == bad[i].error && k.result.bytes_read == 0 &&
                    k.result.bytes_written == 0,
-               "case %zu: status %d, error 0x%02x, wanted 0x%02x (%s)", i, k.status, k.result.error_code, bad[i].error, k.result.text);
+               "case %zu: status %d, error 0x%02x, wanted 0x%02x (%s)", i, k.status, k.result.error_code, bad[i].error,
+               k.result.text);
       rjob_free(&j);
       plain_job_right(d, &r); // and without a reset
     }
@@ -194,8 +219,8 @@ static void bus_errors(void) {
   static const struct {
     const char *fault;
     uint32_t error;
-  } cases[] = {{"axi:slverr@40", 0x20},  {"axi:decerr@40", 0x21},   {"axi:slverr@299", 0x20}, {"axi:slverr@140", 0x20},
-               {"axi:bslverr@20", 0x22}, {"axi:bdecerr@20", 0x23},  {"axi:bslverr@25", 0x22}};
+  } cases[] = {{"axi:slverr@40", 0x20},  {"axi:decerr@40", 0x21},  {"axi:slverr@299", 0x20}, {"axi:slverr@140", 0x20},
+               {"axi:bslverr@20", 0x22}, {"axi:bdecerr@20", 0x23}, {"axi:bslverr@25", 0x22}};
   struct vb_rng r = vb_test_rng();
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
     for (uint64_t seed = 0; seed < vb_test_count(4, 50); seed++) {
@@ -207,8 +232,8 @@ static void bus_errors(void) {
       j.watchdog = 200000;
       rjob_pack(&j);
       rjob_run(d, &j);
-      VB_CHECK(j.status == VB_SIM_AXI_ERROR && j.result.error_code == cases[i].error, "%s: status %d, error 0x%02x (%s)",
-               cases[i].fault, j.status, j.result.error_code, j.result.text);
+      VB_CHECK(j.status == VB_SIM_AXI_ERROR && j.result.error_code == cases[i].error,
+               "%s: status %d, error 0x%02x (%s)", cases[i].fault, j.status, j.result.error_code, j.result.text);
       rjob_free(&j);
       rjob_make(&j, &r, 6, 16, 3, VB_GEN_GAUSS); // too small to meet the fault again; no reset
       rjob_check(d, &j);
@@ -226,7 +251,8 @@ static void outside_buffers(void) {
     j.deny[b] = true;
     j.watchdog = 100000;
     rjob_run(d, &j);
-    VB_CHECK(j.status == VB_SIM_AXI_ERROR && j.result.error_code == (b ? 0x23u : 0x21u) && strstr(j.result.text, "outside"),
+    VB_CHECK(j.status == VB_SIM_AXI_ERROR && j.result.error_code == (b ? 0x23u : 0x21u) &&
+                 strstr(j.result.text, "outside"),
              "buffer %d: status %d, error 0x%02x (%s)", b, j.status, j.result.error_code, j.result.text);
     rjob_free(&j);
     plain_job_right(d, &r);
@@ -270,6 +296,33 @@ static void bad_options(void) {
   CU_ASSERT_PTR_NULL(ops->create(ops->config_count(), &o, err, sizeof err));
 }
 
+/// A waveform of a window of cycles where the build can write one, a reason where it cannot.
+static void waveform(void) {
+  const struct vb_sim_backend_ops *ops = vb_sim_backend();
+  char err[200] = "", stem[] = "/tmp/vb_router_XXXXXX", fst[64], wave[64];
+  int fd = mkstemp(stem);
+  snprintf(wave, sizeof wave, "%s.fst", stem);
+  snprintf(fst, sizeof fst, "%s.router.fst", stem);
+  struct vb_sim_options o = {.trace_file = wave, .trace_first = 100, .trace_last = 400};
+  vb_sim_device *d = ops->create(0, &o, err, sizeof err);
+  if (!d) {
+    VB_CHECK(strstr(err, "SIM_TRACE=1") != NULL, "%s", err);
+  } else {
+    struct vb_rng r = vb_test_rng();
+    plain_job_right(d, &r);
+    rdev_free(d);
+    FILE *f = fopen(fst, "rb");
+    if (VB_CHECK(f != NULL, "no %s", fst)) {
+      fseek(f, 0, SEEK_END);
+      VB_CHECK(ftell(f) > 1000, "%s has %ld bytes", fst, ftell(f));
+      fclose(f);
+    }
+  }
+  close(fd);
+  remove(stem);
+  remove(fst);
+}
+
 static const struct vb_test tests[] = {{"random_jobs", random_jobs},
                                        {"corners", corners},
                                        {"largest_job", largest_job},
@@ -281,6 +334,7 @@ static const struct vb_test tests[] = {{"random_jobs", random_jobs},
                                        {"outside_buffers", outside_buffers},
                                        {"flipped_bit_is_caught", flipped_bit_is_caught},
                                        {"bad_options", bad_options},
+                                       {"waveform", waveform},
                                        {0}};
 static int use_first(void) { return rdev_use(0); }
 static int use_second(void) { return rdev_use(1); }
