@@ -91,10 +91,11 @@ check-icd-stubs:
 	@$(ICD_GEN) | cmp - sim/icd/dispatch.c || { echo 'sim/icd/dispatch.c is stale: make icd-stubs' >&2; exit 1; }
 
 install-icd: $(BUILD)/libverbatim_sim.so
-	$(INSTALL) -d $(D)$(LIBDIR) $(D)$(INCLUDEDIR)/verbatim $(D)/etc/OpenCL/vendors
+	$(INSTALL) -d $(D)$(LIBDIR) $(D)$(INCLUDEDIR)/verbatim $(D)$(ICD_VENDORS)
 	$(INSTALL) -m 755 $< $(D)$(LIBDIR)/libverbatim_sim.so
 	$(INSTALL) -m 644 sim/icd/cl_verbatim.h $(D)$(INCLUDEDIR)/verbatim/cl_verbatim.h
-	echo $(LIBDIR)/libverbatim_sim.so > $(D)/etc/OpenCL/vendors/verbatim.icd
+	echo $(LIBDIR)/libverbatim_sim.so > $(D)$(ICD_VENDORS)/verbatim.icd
+	$(if $(filter /etc/%,$(ICD_VENDORS)),,for f in /etc/OpenCL/vendors/*.icd; do test ! -e "$$f" || cp "$$f" $(D)$(ICD_VENDORS)/; done)
 
 TEST_OWN_DIRS += icd
 TEST_BINS += $(ICD_TEST_DIR)/test_icd

@@ -7,6 +7,9 @@ LIBDIR ?= $(PREFIX)/lib
 INCLUDEDIR ?= $(PREFIX)/include
 MANDIR ?= $(PREFIX)/share/man
 INSTALL ?= install
+# Loaders read one directory. Below a private prefix it is a directory of ours with the system's drivers copied in, which
+# the command finds beside itself; other programs need OCL_ICD_VENDORS there.
+ICD_VENDORS ?= $(if $(filter /usr /usr/local,$(PREFIX)),/etc/OpenCL/vendors,$(LIBDIR)/verbatim/vendors)
 D = $(DESTDIR)
 
 .PHONY: install install-host

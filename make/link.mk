@@ -21,11 +21,11 @@ $(BUILD)/obj/gen/%.o: $(BUILD)/gen/%.c | $(GEN_HDRS)
 	$(call say,CC,$<)
 	$(Q)$(COMPILE) -c -o $@ $<
 
-# Removed first: an archive would keep the members of sources that are gone.
+# Made anew, by appending: members of sources that are gone must not stay, and folders repeat file names.
 $(LIB): $(LIB_OBJS)
 	@rm -f $@
 	$(call say,AR,$@)
-	$(Q)ar rcs $@ $^
+	$(Q)ar qcs $@ $^
 
 $(SOLIB): $(LIB_OBJS)
 	$(call say,LD,$@)
