@@ -75,7 +75,7 @@ module vb_axi4_chk #(
         wp_q <= '0;
         rp_q <= '0;
         beat_q <= '0;
-      end else begin
+      end else if (arvalid_i || rvalid_i) begin  // nothing of this moves otherwise: cheap idle cycles
         if (ar_here) wp_q <= wp_q + 7'd1;
         if (r_here && rlast_i) rp_q <= rp_q + 7'd1;
         if (r_here) beat_q <= rlast_i ? '0 : beat_q + 8'd1;
@@ -90,7 +90,7 @@ module vb_axi4_chk #(
     assign b_open[i] = wait_q != 0;
     always_ff @(posedge clk_i) begin
       if (rst_i) wait_q <= '0;
-      else if (done_here || (bvalid_i && bready_i && bid_i == IDW'(i)))
+      else if (wvalid_i || bvalid_i)
         wait_q <= wait_q + 7'(done_here) - 7'(bvalid_i && bready_i && bid_i == IDW'(i));
     end
   end

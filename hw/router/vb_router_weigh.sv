@@ -123,15 +123,13 @@ module vb_router_weigh #(
 
   logic [BANKS*K*41-1:0] bank_q;
   logic [BANKS*48-1:0] total_q;
-  for (genvar b = 0; b < BANKS; b++) begin : g_bank
-    for (genvar k = 0; k < K; k++) begin : g_place
-      always_ff @(posedge clk_i) begin
-        if (put[k] && c_bank == 2'(b)) bank_q[(b*K + k)*41 +: 41] <= put_ent[k*41 +: 41];
-      end
+  // One block under one condition: most cycles select nothing.
+  always_ff @(posedge clk_i) begin
+    if (put != '0) begin
+      for (int k = 0; k < K; k++)
+        if (put[k]) bank_q[(32'(c_bank)*K + k)*41 +: 41] <= put_ent[k*41 +: 41];
     end
-    always_ff @(posedge clk_i) begin
-      if (sum_v_q && sum_last_q && sum_bank_q == 2'(b)) total_q[b*48 +: 48] <= acc_d;
-    end
+    if (sum_v_q && sum_last_q) total_q[sum_bank_q*48 +: 48] <= acc_d;
   end
   always_ff @(posedge clk_i) begin
     ready_o <= sum_v_q && sum_last_q && !rst_i;
