@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /// @file truth.h
-/// Algorithm truth: llama, qwen2, qwen3 and qwen3_moe in plain fp64, written from the models' definitions.
+/// Algorithm truth: every model family in plain fp64, written from the models' definitions.
 ///
 /// Reads raw tensors by their Hugging Face names and uses libm. It shares nothing with the numeric contract, so that a
 /// misunderstood architecture cannot hide in both.
@@ -10,6 +10,9 @@
 
 /// Logits of every position of a sequence that starts at position 0. Token ids must be in [0, vocab).
 vb_result vb_truth_logits(const struct vb_model *m, const int32_t *tokens, uint32_t T, double *logits /*[T][vocab]*/);
+/// Plant a named algorithm error (NULL: none), so that tests can prove that a comparison would notice it: "no_renorm",
+/// "window+1", "rope_pairs", ... Process-wide; never set outside tests.
+void vb_truth_plant(const char *name);
 /// Sum over t >= 1 of -ln p(tokens[t] | tokens before it), in nats: perplexity = exp(sum / (T - 1)).
 double vb_truth_nll(const double *logits, const int32_t *tokens, uint32_t T, uint32_t vocab);
 #endif
