@@ -24,7 +24,35 @@ vb_result vb_build_weights(struct vb_model *m);
 
 #define VB_MAX_NAME 192 ///< bytes of a tensor name, with its NUL
 vb_result vb_check_name(const char *name);
-/// Is layer l stored with its experts fused into two tensors (transformers 5) instead of three per expert?
-bool vb_fused_experts(const struct vb_model *m, uint32_t l);
+
+/// Tensors that are no part of the model's forward pass: rotary tables of old exporters, multi-token prediction,
+/// the vision part of a wrapper. Skipped by name.
+bool vb_tensor_ignored(const struct vb_model *m, const char *name);
+/// Give tensors of a multimodal wrapper's text part the names that they have without it.
+vb_result vb_strip_prefixes(struct vb_model *m);
+
+/// "model.layers.L.mlp" or what the family calls its feed-forward part.
+const char *vb_ffn_name(const struct vb_model *m, uint32_t l, char name[VB_MAX_NAME]);
+const char *vb_router_name(const struct vb_model *m, uint32_t l, char name[VB_MAX_NAME]);
+/// How a layer's experts are stored.
+enum vb_expert_form {
+  VB_PER_EXPERT,  ///< three tensors for each
+  VB_ROWS,        ///< [E][2I][D], the gate's rows before the up projection's, and [E][D][I] (transformers 5)
+  VB_COLUMNS,     ///< [E][D][2I], the gate's columns first, and [E][I][D] (Llama 4)
+  VB_INTERLEAVED, ///< the same with gate and up alternating (gpt-oss)
+};
+enum vb_expert_form vb_expert_form(const struct vb_model *m, uint32_t l);
+/// A matrix inside of a tensor: element (r, c) is number first + r * row + c * col.
+struct vb_view {
+  const struct vb_tensor *t;
+  uint64_t first, row, col;
+};
+enum vb_expert_part { VB_PART_GATE, VB_PART_UP, VB_PART_DOWN };
+struct vb_view vb_expert_view(const struct vb_model *m, uint32_t l, uint32_t e, enum vb_expert_part part);
+/// Name of one expert's tensor, VB_PER_EXPERT only.
+const char *vb_expert_name(const struct vb_model *m, uint32_t l, uint32_t e, enum vb_expert_part part,
+                           char name[VB_MAX_NAME]);
+/// Prefix of the shared expert's tensors.
+const char *vb_shared_name(const struct vb_model *m, uint32_t l, char name[VB_MAX_NAME]);
 vb_result vb_no_memory(const char *what);
 #endif

@@ -41,11 +41,16 @@ vb_result vb_build_constants(struct vb_model *m) {
   m->rope_freq = vb_arena_alloc(m->arena, c->rope.dims / 2, sizeof *m->rope_freq);
   if (!m->rope_freq) return vb_no_memory("rotary frequencies");
   vb_rope_freqs(&c->rope, m->rope_freq);
-  m->eps_hidden = z_from_double(c->rms_eps * c->hidden);
-  m->eps_head = z_from_double(c->rms_eps * c->head_dim);
-  m->sqrt_hidden = z_from_double(sqrt(c->hidden));
-  m->sqrt_head = z_from_double(sqrt(c->head_dim));
-  m->attn_scale = z_from_double(1.4426950408889634 * c->query_scale); // log2(e): the softmax works in octaves
+  if (c->local_rope.dims) {
+    m->local_rope_freq = vb_arena_alloc(m->arena, c->local_rope.dims / 2, sizeof *m->local_rope_freq);
+    if (!m->local_rope_freq) return vb_no_memory("rotary frequencies");
+    vb_rope_freqs(&c->local_rope, m->local_rope_freq);
+  }
+  double scale = 1.4426950408889634 * c->query_scale; // log2(e): the softmax works in octaves
+  if (c->attn_softcap > 0) scale *= 2 / c->attn_softcap;
+  // Where the whole head is rotated, the factor of both sides' cos and sin moves out of the dot product.
+  if (c->rope_mscale > 0 && c->rope.dims == c->head_dim) scale *= c->rope_mscale * c->rope_mscale;
+  m->attn_scale = z_from_double(scale);
   return VB_OK;
 }
 
@@ -53,6 +58,7 @@ static vb_result load(struct vb_model *m, bool raw_only) {
   struct stat st;
   if (stat(m->path, &st)) return vb_fail(VB_BAD_INPUT, "cannot open: %s", strerror(errno));
   vb_result r = S_ISDIR(st.st_mode) ? vb_load_directory(m) : vb_load_container(m);
+  if (r == VB_OK) r = vb_strip_prefixes(m);
   if (r == VB_OK) r = vb_sort_tensors(m);
   if (r == VB_OK) r = vb_parse_config(m);
   if (r == VB_OK) r = vb_check_tensors(m);
@@ -88,5 +94,22 @@ void vb_model_close(struct vb_model *m) {
 
 uint64_t vb_model_kv_bytes(const struct vb_model *m) {
   const struct vb_config *c = &m->config;
-  return (uint64_t)c->layers * c->kv_heads * (vb_rec_bytes(c->head_dim) + vb_val_bytes(c->head_dim));
+  uint64_t n = 0;
+  for (uint32_t l = 0; l < c->layers; l++) {
+    if (c->layer[l].mixer == VB_MIXER_ATTENTION)
+      n += (uint64_t)c->kv_heads * (vb_rec_bytes(c->head_dim) + vb_val_bytes(c->head_dim));
+    if (c->layer[l].mixer == VB_MIXER_MLA) // absorbed form: one key, whose latent is the value too
+      n += vb_rec_bytes(c->kv_lora + c->rope_dim) + (c->index_topk ? vb_rec_bytes(c->index_dim) : 0);
+  }
+  return n;
+}
+
+uint64_t vb_model_state_bytes(const struct vb_model *m) {
+  const struct vb_config *c = &m->config;
+  const uint64_t cols = 2ull * c->delta_key_heads * c->delta_dk + (uint64_t)c->delta_heads * c->delta_dv;
+  uint64_t n = 0;
+  for (uint32_t l = 0; l < c->layers; l++)
+    if (c->layer[l].mixer == VB_MIXER_DELTA) // three inputs of the convolution; per head the state, its exponents, decay
+      n += 3 * cols * sizeof(vb_z) + c->delta_heads * (4ull * c->delta_dk * c->delta_dv + 8ull * c->delta_dv + 4);
+  return n;
 }

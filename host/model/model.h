@@ -67,7 +67,9 @@ struct vb_config {
   double routed_scale;
   bool correction_bias, router_bias, gate_input, shared_gated, expert_bias;
   enum vb_expert_act expert_act;
+  double swiglu_limit;               ///< clamp of GPT_OSS; contract weights exist for 7 only
   uint32_t shared_inter;             ///< 0: no shared expert
+  bool wrapper;                      ///< the text part of a multimodal model
 };
 
 enum vb_dtype { VB_BF16, VB_F16, VB_F32 };
@@ -134,10 +136,9 @@ struct vb_model {
   struct vb_tensor *tensors; ///< sorted by name
   uint32_t tensor_count;
   // contract constants, always there
-  uint64_t *rope_freq;                               ///< [rope.dims / 2]
-  vb_z eps_hidden, sqrt_hidden, eps_head, sqrt_head; ///< eps * n and sqrt(n) for n = hidden and n = head_dim
-  vb_z attn_scale;                                   ///< log2(e) * query_scale (soft-capped: 2 log2(e) query_scale / cap), rounded once from double
-  uint64_t *local_rope_freq;                         ///< [local_rope.dims / 2] (Gemma 3), or NULL
+  uint64_t *rope_freq;       ///< [rope.dims / 2]
+  vb_z attn_scale;           ///< log2(e) * query_scale (soft-capped: 2 log2(e) query_scale / cap), rounded once from double
+  uint64_t *local_rope_freq; ///< [local_rope.dims / 2] (Gemma 3), or NULL
   // contract weights, NULL or zero with raw_only
   vb_z *embed, *final_norm; ///< [vocab][hidden], [hidden]
   struct vb_w8 lm_head;
@@ -155,8 +156,10 @@ const struct vb_tensor *vb_model_find(const struct vb_model *m, const char *name
 /// Write the HDF5 container (raw tensors, config, tokenizer, provenance): temporary name, fsync, rename. The same model
 /// always gives the same file, byte for byte.
 vb_result vb_model_save(const struct vb_model *m, const char *path);
-/// Bytes that one token adds to the KV cache, all layers.
+/// Bytes that one token adds to the KV cache, all layers; formula in docs/models.md.
 uint64_t vb_model_kv_bytes(const struct vb_model *m);
+/// Bytes of recurrent state that a sequence has whatever its length.
+uint64_t vb_model_state_bytes(const struct vb_model *m);
 /// Print architecture, tensors, parameter counts, KV-cache bytes per token and, if imported, flags and errors.
 void vb_model_inspect(const struct vb_model *m, FILE *f);
 #endif

@@ -38,21 +38,39 @@ uint8_t *read_bytes(const char *path, size_t *n) {
   return data;
 }
 
-struct edit edit_load(const char *fixture) {
-  struct edit e;
-  char dir[4096];
-  snprintf(dir, sizeof dir, "tests/fixtures/%s", fixture);
-  e.config = json_load_file(path_in(dir, "config.json"), 0, NULL);
+// Append one shard's tensors.
+static void load_shard(struct edit *e, const char *path) {
   size_t size, length = 0;
-  uint8_t *file = read_bytes(path_in(dir, "model.safetensors"), &size);
+  uint8_t *file = read_bytes(path, &size);
   memcpy(&length, file, 8);
-  e.header = json_loadb((char *)file + 8, length, 0, NULL);
-  e.bytes = size - 8 - length;
-  e.data = malloc(e.bytes);
-  if (!e.config || !e.header || !e.data) die(dir);
-  memcpy(e.data, file + 8 + length, e.bytes);
-  json_object_del(e.header, "__metadata__");
+  json_t *header = json_loadb((char *)file + 8, length, 0, NULL), *v;
+  const char *name;
+  const size_t n = size - 8 - length;
+  e->data = realloc(e->data, e->bytes + n);
+  if (!header || !e->data) die(path);
+  memcpy(e->data + e->bytes, file + 8 + length, n);
+  json_object_foreach(header, name, v) {
+    json_int_t begin, end;
+    if (!strcmp(name, "__metadata__")) continue;
+    if (json_unpack(v, "{s:[I,I]}", "data_offsets", &begin, &end)) die(name);
+    json_object_set_new(v, "data_offsets", json_pack("[I,I]", begin + (json_int_t)e->bytes, end + (json_int_t)e->bytes));
+    json_object_set(e->header, name, v);
+  }
+  e->bytes += n;
+  json_decref(header);
   free(file);
+}
+
+struct edit edit_load(const char *fixture) {
+  struct edit e = {.header = json_object()};
+  char dir[4096], pattern[4200];
+  snprintf(dir, sizeof dir, "tests/fixtures/%s", fixture);
+  snprintf(pattern, sizeof pattern, "%s/*.safetensors", dir);
+  e.config = json_load_file(path_in(dir, "config.json"), 0, NULL);
+  glob_t g;
+  if (!e.config || glob(pattern, 0, NULL, &g)) die(dir);
+  for (size_t i = 0; i < g.gl_pathc; i++) load_shard(&e, g.gl_pathv[i]);
+  globfree(&g);
   return e;
 }
 
@@ -94,7 +112,7 @@ uint8_t *edit_tensor(struct edit *e, const char *name, size_t *n) {
   return e->data + begin;
 }
 
-const char *model_path[64];
+const char *model_path[128];
 size_t model_count;
 
 int find_models(void) {
@@ -103,10 +121,7 @@ int find_models(void) {
   if (glob("tests/fixtures/*/config.json", 0, NULL, &g)) return 1;
   glob("models/tiny/*/config.json", GLOB_APPEND, NULL, &g);
   for (size_t i = 0; i < g.gl_pathc && model_count < sizeof model_path / sizeof *model_path; i++) {
-    json_t *config = json_load_file(g.gl_pathv[i], 0, NULL);
-    const char *type = json_string_value(json_object_get(config, "model_type"));
-    if (type && strstr(" llama qwen2 qwen3 qwen3_moe ", type)) model_path[model_count++] = g.gl_pathv[i];
-    json_decref(config);
+    model_path[model_count++] = g.gl_pathv[i];
     *strrchr(g.gl_pathv[i], '/') = 0;
   }
   return 0;
@@ -117,6 +132,13 @@ struct vb_model *open_model(const char *path, bool raw) {
   vb_result r = vb_model_open(path, raw, &m);
   VB_CHECK(r == VB_OK, "%s", r == VB_OK ? "" : vb_last_error());
   return m;
+}
+
+struct vb_model *open_contract(const char *path) {
+  struct vb_model *m;
+  if (vb_model_open(path, false, &m) == VB_OK) return m;
+  VB_CHECK(strstr(vb_last_error(), "'swiglu_limit'"), "%s", vb_last_error());
+  return NULL;
 }
 
 const struct vb_tensor *layer_tensor(const struct vb_model *m, uint32_t l, const char *name) {

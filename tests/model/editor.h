@@ -15,7 +15,7 @@ struct edit {
   size_t bytes;
 };
 
-/// Load a one-file checkpoint of tests/fixtures. Ends the program if that fails.
+/// Load a checkpoint of tests/fixtures; shards become one file. Ends the program if that fails.
 struct edit edit_load(const char *fixture);
 void edit_free(struct edit *e);
 /// Write config.json and model.safetensors below dir. Header entries are written as they are, true or not.
@@ -25,13 +25,14 @@ void edit_append(struct edit *e, const char *name, const char *dtype, const char
 /// Bytes of a tensor in e->data.
 uint8_t *edit_tensor(struct edit *e, const char *name, size_t *n);
 
-/// Folders of the fixtures and trained checkpoints whose layers the tests here know (llama, qwen2, qwen3, qwen3_moe),
-/// filled by find_models (0: success).
-extern const char *model_path[64];
+/// Folders of all fixtures and trained checkpoints, filled by find_models (0: success).
+extern const char *model_path[128];
 extern size_t model_count;
 int find_models(void);
 /// vb_model_open whose failure is a failed check.
 struct vb_model *open_model(const char *path, bool raw);
+/// The same with contract weights; NULL without a failure for the one fixture whose clamp the operators do not have.
+struct vb_model *open_contract(const char *path);
 /// Tensor `name` of layer l.
 const struct vb_tensor *layer_tensor(const struct vb_model *m, uint32_t l, const char *name);
 

@@ -39,7 +39,7 @@ static void same_weights(const struct vb_model *a, const struct vb_model *b) {
   same_z(a->final_norm, b->final_norm, c->hidden);
   same_w8(&a->lm_head, &b->lm_head);
   VB_EXPECT_SAME("container", a->rope_freq, b->rope_freq, c->rope.dims / 2);
-  VB_EXPECT_SAME("container", &a->eps_hidden, &b->eps_hidden, 5); // eps_hidden .. attn_scale
+  CU_ASSERT_EQUAL(a->attn_scale, b->attn_scale);
   for (uint32_t l = 0; l < c->layers; l++) {
     const struct vb_layer *x = &a->layer[l], *y = &b->layer[l];
     same_z(x->attn_norm, y->attn_norm, c->hidden);
@@ -69,7 +69,7 @@ static void round_trip(void) {
   snprintf(again, sizeof again, "%s/again.vbm", dir);
   VB_CHECK(model_count >= 8, "%zu models found", model_count);
   for (size_t i = 0; i < model_count; i++) {
-    struct vb_model *a = open_model(model_path[i], false);
+    struct vb_model *a = open_contract(model_path[i]);
     if (!a) continue;
     VB_CHECK(vb_model_save(a, file) == VB_OK, "%s", vb_last_error());
     struct vb_model *b = open_model(file, false);

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Contract weights of every model at hand against their written definition in doubles.
+#include "contract.h"
 #include "editor.h"
+#include "graph/graph.h"
 #include "num/num.h"
 #include "support/harness.h"
 #include <math.h>
@@ -14,130 +16,134 @@ static int teardown(void) {
   return 0;
 }
 
-// Quantise cols values of tensor t from element `first`: levels 127 or 8191, one unit 2^(E - 127 - bits).
-static void check_row(const struct vb_tensor *t, uint64_t first, uint32_t cols, double limit, int bits,
-                      const int8_t *q8, const int16_t *q14, const uint8_t *codes, uint8_t *largest) {
-  uint32_t wrong = 0;
-  *largest = 0;
-  for (uint32_t b = 0; b * VB_BLOCK < cols; b++) {
-    int top = 0;
-    for (uint32_t i = b * VB_BLOCK; i < cols && i < (b + 1) * VB_BLOCK; i++) {
-      double x = vb_tensor_at(t, first + i);
-      if (x != 0 && ilogb(x) + 127 > top) top = ilogb(x) + 127;
-    }
-    uint8_t code = (uint8_t)(top ? top - bits : 0);
-    wrong += codes[b] != code;
-    if (code > *largest) *largest = code;
-    for (uint32_t i = b * VB_BLOCK; i < (b + 1) * VB_BLOCK; i++) {
-      double x = i < cols ? vb_tensor_at(t, first + i) : 0;
-      double q = top ? fmax(-limit, fmin(limit, nearbyint(ldexp(x, 127 - code)))) : 0;
-      wrong += (q8 ? (double)q8[i] : (double)q14[i]) != q;
-    }
-  }
-  vb_test_compared("weights", cols);
-  VB_CHECK(!wrong, "%s: %u elements from %llu on differ", t->name, wrong, (unsigned long long)first);
-}
-
-static void check_w8(const struct vb_tensor *t, uint64_t first, uint32_t rows, uint32_t cols, const struct vb_w8 *w,
-                     uint64_t row0, bool own_max) {
-  CU_ASSERT_EQUAL(w->cols, cols);
-  CU_ASSERT_EQUAL(w->blocks, (cols + 31) / 32);
-  for (uint64_t r = 0; r < rows; r++) {
-    uint8_t largest;
-    check_row(t, first + r * cols, cols, 127, 6, w->q + (row0 + r) * w->blocks * 32, NULL,
-              w->codes + (row0 + r) * w->blocks, &largest);
-    if (own_max) VB_CHECK(w->max[row0 + r] == largest, "%s: max of row %llu", t->name, (unsigned long long)r);
-  }
-}
-
-static void check_matrix(const struct vb_tensor *t, const struct vb_w8 *w) {
-  CU_ASSERT_EQUAL(w->rows, t->dim[0]);
-  check_w8(t, 0, (uint32_t)t->dim[0], (uint32_t)t->dim[1], w, 0, true);
-}
-
-static void check_carrier(const struct vb_tensor *t, const vb_z *z) {
-  uint64_t wrong = 0, n = vb_tensor_count(t);
-  for (uint64_t i = 0; i < n; i++) wrong += (double)vb_to_float(z[i]) != vb_tensor_at(t, i) || z[i] == 0x80000000u;
-  VB_CHECK(!wrong, "%s: %llu carrier values differ", t->name, (unsigned long long)wrong);
-  vb_test_compared("weights", n);
-}
-
-static void check_experts(const struct vb_model *m, uint32_t l) {
+static void check_attention(const struct vb_model *m, uint32_t l) {
+  const struct vb_layer *w = &m->layer[l];
   const struct vb_config *c = &m->config;
-  const struct vb_experts_w *w = &m->layer[l].experts;
-  const struct vb_tensor *router = layer_tensor(m, l, "mlp.gate.weight");
-  for (uint32_t e = 0; e < c->experts; e++) {
-    uint8_t largest;
-    const struct vb_w14 *r = &m->layer[l].router;
-    check_row(router, (uint64_t)e * c->hidden, c->hidden, 8191, 12, NULL, r->q + (size_t)e * r->blocks * 32,
-              r->codes + (size_t)e * r->blocks, &largest);
-    VB_CHECK(r->max[e] == largest, "router max of expert %u", e);
-    char name[64];
-    snprintf(name, sizeof name, "mlp.experts.%u.gate_proj.weight", e);
-    check_w8(layer_tensor(m, l, name), 0, c->moe_inter, c->hidden, &w->gate, (uint64_t)e * c->moe_inter, true);
-    snprintf(name, sizeof name, "mlp.experts.%u.up_proj.weight", e);
-    check_w8(layer_tensor(m, l, name), 0, c->moe_inter, c->hidden, &w->up, (uint64_t)e * c->moe_inter, true);
-    snprintf(name, sizeof name, "mlp.experts.%u.down_proj.weight", e);
-    check_w8(layer_tensor(m, l, name), 0, c->hidden, c->moe_inter, &w->down, (uint64_t)e * c->hidden, false);
+  check_matrix(layer_tensor(m, l, "self_attn.q_proj.weight"), &w->q);
+  check_matrix(layer_tensor(m, l, "self_attn.k_proj.weight"), &w->k);
+  check_matrix(layer_tensor(m, l, "self_attn.v_proj.weight"), &w->v);
+  check_matrix(layer_tensor(m, l, "self_attn.o_proj.weight"), &w->o);
+  VB_CHECK(!w->q_bias == !c->qkv_bias && !w->q_norm == !c->qk_norm && !w->sinks == !c->sinks && !w->o_bias == !c->o_bias,
+           "layer %u: optional tensors", l);
+  if (c->qkv_bias) {
+    check_carrier(layer_tensor(m, l, "self_attn.q_proj.bias"), w->q_bias, false);
+    check_carrier(layer_tensor(m, l, "self_attn.k_proj.bias"), w->k_bias, false);
+    check_carrier(layer_tensor(m, l, "self_attn.v_proj.bias"), w->v_bias, false);
   }
-  for (uint32_t r = 0; r < c->hidden; r++) { // the largest code of row r over all experts, in each of them
-    uint8_t top = 0;
-    for (uint32_t i = 0; i < c->experts * w->down.blocks; i++) {
-      uint8_t code =
-          w->down.codes[((size_t)(i / w->down.blocks) * c->hidden + r) * w->down.blocks + i % w->down.blocks];
-      if (code > top) top = code;
-    }
-    for (uint32_t e = 0; e < c->experts; e++)
-      VB_CHECK(w->down.max[(size_t)e * c->hidden + r] == top, "shared max of row %u", r);
+  if (c->o_bias) check_carrier(layer_tensor(m, l, "self_attn.o_proj.bias"), w->o_bias, false);
+  if (c->sinks) check_carrier(layer_tensor(m, l, "self_attn.sinks"), w->sinks, false);
+  if (c->qk_norm) {
+    check_carrier(layer_tensor(m, l, "self_attn.q_norm.weight"), w->q_norm, c->zero_centred);
+    check_carrier(layer_tensor(m, l, "self_attn.k_norm.weight"), w->k_norm, c->zero_centred);
+  }
+}
+
+// kv_b_proj is [heads][nope rows, then value rows][latent].
+static void check_latent(const struct vb_model *m, uint32_t l) {
+  const struct vb_layer *w = &m->layer[l];
+  const struct vb_config *c = &m->config;
+  const struct vb_tensor *t = layer_tensor(m, l, "self_attn.kv_b_proj.weight");
+  CU_ASSERT(w->k_b.rows == c->heads * c->nope_dim && w->v_b.rows == c->heads * c->v_dim);
+  CU_ASSERT(w->uk.rows == c->heads * c->kv_lora && w->uv.rows == c->heads * c->v_dim);
+  for (uint64_t h = 0; h < c->heads; h++) {
+    const uint64_t keys = h * (c->nope_dim + c->v_dim) * c->kv_lora, values = keys + (uint64_t)c->nope_dim * c->kv_lora;
+    check_w8((struct source){t, keys, c->kv_lora, 1}, c->nope_dim, c->kv_lora, &w->k_b, h * c->nope_dim, true);
+    check_w8((struct source){t, values, c->kv_lora, 1}, c->v_dim, c->kv_lora, &w->v_b, h * c->v_dim, true);
+    check_w8((struct source){t, values, c->kv_lora, 1}, c->v_dim, c->kv_lora, &w->uv, h * c->v_dim, true);
+    check_w8((struct source){t, keys, 1, c->kv_lora}, c->kv_lora, c->nope_dim, &w->uk, h * c->kv_lora, true);
+  }
+}
+
+static void check_mla(const struct vb_model *m, uint32_t l) {
+  const struct vb_layer *w = &m->layer[l];
+  const struct vb_config *c = &m->config;
+  CU_ASSERT_EQUAL(c->head_dim, c->nope_dim + c->rope_dim);
+  if (c->q_lora) {
+    check_matrix(layer_tensor(m, l, "self_attn.q_a_proj.weight"), &w->q_a);
+    check_matrix(layer_tensor(m, l, "self_attn.q_b_proj.weight"), &w->q_b);
+    check_carrier(layer_tensor(m, l, "self_attn.q_a_layernorm.weight"), w->q_a_norm, false);
+  } else {
+    check_matrix(layer_tensor(m, l, "self_attn.q_proj.weight"), &w->q);
+  }
+  check_matrix(layer_tensor(m, l, "self_attn.kv_a_proj_with_mqa.weight"), &w->kv_a);
+  check_carrier(layer_tensor(m, l, "self_attn.kv_a_layernorm.weight"), w->kv_a_norm, false);
+  check_matrix(layer_tensor(m, l, "self_attn.o_proj.weight"), &w->o);
+  check_latent(m, l);
+  if (!c->index_topk) return;
+  check_matrix(layer_tensor(m, l, "self_attn.indexer.wq_b.weight"), &w->index_q);
+  check_matrix(layer_tensor(m, l, "self_attn.indexer.wk.weight"), &w->index_k);
+  check_matrix(layer_tensor(m, l, "self_attn.indexer.weights_proj.weight"), &w->index_w);
+  check_carrier(layer_tensor(m, l, "self_attn.indexer.k_norm.weight"), w->index_norm, false);
+  check_carrier(layer_tensor(m, l, "self_attn.indexer.k_norm.bias"), w->index_norm_bias, false);
+}
+
+static void check_delta(const struct vb_model *m, uint32_t l) {
+  const struct vb_layer *w = &m->layer[l];
+  check_matrix(layer_tensor(m, l, "linear_attn.in_proj_qkvz.weight"), &w->qkvz);
+  check_matrix(layer_tensor(m, l, "linear_attn.in_proj_ba.weight"), &w->ba);
+  check_matrix(layer_tensor(m, l, "linear_attn.out_proj.weight"), &w->o);
+  check_carrier(layer_tensor(m, l, "linear_attn.conv1d.weight"), w->conv, false);
+  check_carrier(layer_tensor(m, l, "linear_attn.dt_bias"), w->dt_bias, false);
+  check_carrier(layer_tensor(m, l, "linear_attn.norm.weight"), w->delta_norm, false);
+  const struct vb_tensor *a = layer_tensor(m, l, "linear_attn.A_log");
+  for (uint32_t h = 0; h < m->config.delta_heads; h++) {
+    double want = exp(vb_tensor_at(a, h));
+    VB_CHECK(fabs((double)vb_to_float(w->ea[h]) - want) <= 0x1p-22 * want, "layer %u: exp(A_log[%u])", l, h);
   }
 }
 
 static void check_layer(const struct vb_model *m, uint32_t l) {
   const struct vb_layer *w = &m->layer[l];
   const struct vb_config *c = &m->config;
-  check_carrier(layer_tensor(m, l, "input_layernorm.weight"), w->attn_norm);
-  check_carrier(layer_tensor(m, l, "post_attention_layernorm.weight"), w->ffn_norm);
-  check_matrix(layer_tensor(m, l, "self_attn.q_proj.weight"), &w->q);
-  check_matrix(layer_tensor(m, l, "self_attn.k_proj.weight"), &w->k);
-  check_matrix(layer_tensor(m, l, "self_attn.v_proj.weight"), &w->v);
-  check_matrix(layer_tensor(m, l, "self_attn.o_proj.weight"), &w->o);
-  VB_CHECK(!w->q_bias == !c->qkv_bias && !w->q_norm == !c->qk_norm, "layer %u: optional tensors", l);
-  if (c->qkv_bias) {
-    check_carrier(layer_tensor(m, l, "self_attn.q_proj.bias"), w->q_bias);
-    check_carrier(layer_tensor(m, l, "self_attn.k_proj.bias"), w->k_bias);
-    check_carrier(layer_tensor(m, l, "self_attn.v_proj.bias"), w->v_bias);
+  check_carrier(layer_tensor(m, l, "input_layernorm.weight"), w->attn_norm, c->zero_centred);
+  check_carrier(layer_tensor(m, l, "post_attention_layernorm.weight"), c->sandwich ? w->post_attn_norm : w->ffn_norm,
+                c->zero_centred);
+  if (c->sandwich) {
+    check_carrier(layer_tensor(m, l, "pre_feedforward_layernorm.weight"), w->ffn_norm, true);
+    check_carrier(layer_tensor(m, l, "post_feedforward_layernorm.weight"), w->post_ffn_norm, true);
   }
-  if (c->qk_norm) {
-    check_carrier(layer_tensor(m, l, "self_attn.q_norm.weight"), w->q_norm);
-    check_carrier(layer_tensor(m, l, "self_attn.k_norm.weight"), w->k_norm);
-  }
+  if (c->layer[l].mixer == VB_MIXER_MLA) check_mla(m, l);
+  else if (c->layer[l].mixer == VB_MIXER_DELTA) check_delta(m, l);
+  else check_attention(m, l);
+  const char *ffn = c->family == VB_LLAMA4 ? "feed_forward" : "mlp";
+  char name[64];
   if (c->is_moe[l]) {
-    check_experts(m, l);
-  } else {
-    check_matrix(layer_tensor(m, l, "mlp.gate_proj.weight"), &w->gate);
-    check_matrix(layer_tensor(m, l, "mlp.up_proj.weight"), &w->up);
-    check_matrix(layer_tensor(m, l, "mlp.down_proj.weight"), &w->down);
+    check_moe(m, l);
+    return;
   }
+  snprintf(name, sizeof name, "%s.gate_proj.weight", ffn);
+  check_matrix(layer_tensor(m, l, name), &w->gate);
+  snprintf(name, sizeof name, "%s.up_proj.weight", ffn);
+  check_matrix(layer_tensor(m, l, name), &w->up);
+  snprintf(name, sizeof name, "%s.down_proj.weight", ffn);
+  check_matrix(layer_tensor(m, l, name), &w->down);
 }
 
 static void check_constants(const struct vb_model *m) {
   const struct vb_config *c = &m->config;
-  for (uint32_t l = 0; l < c->layers; l++) CU_ASSERT(c->layer[l].rope && c->layer[l].moe == c->is_moe[l]);
-  CU_ASSERT(vb_to_float(m->eps_hidden) == (float)(c->rms_eps * c->hidden));
-  CU_ASSERT(vb_to_float(m->eps_head) == (float)(c->rms_eps * c->head_dim));
-  CU_ASSERT(vb_to_float(m->sqrt_hidden) == (float)sqrt(c->hidden));
-  CU_ASSERT(vb_to_float(m->sqrt_head) == (float)sqrt(c->head_dim));
-  CU_ASSERT(vb_to_float(m->attn_scale) == (float)(M_LOG2E * (1 / sqrt(c->head_dim))));
+  double scale = c->query_scale * M_LOG2E;
+  if (c->attn_softcap != 0) scale = scale * 2 / c->attn_softcap;
+  if (c->rope_mscale != 0 && !c->kv_lora && c->rope.dims == c->head_dim) scale *= c->rope_mscale * c->rope_mscale;
+  VB_CHECK(fabs((double)vb_to_float(m->attn_scale) / scale - 1) < 0x1p-23, "%s: attn_scale", m->path);
+  for (uint32_t l = 0; l < c->layers; l++) CU_ASSERT_EQUAL(c->layer[l].moe, c->is_moe[l]);
+  CU_ASSERT_EQUAL(!m->local_rope_freq, c->family != VB_GEMMA3);
+  struct vb_graph g; // the formula of the caches is written down twice, independently
+  uint64_t per_position, fixed;
+  if (!VB_CHECK(vb_graph_build(m, NULL, &g) == VB_OK, "%s: no graph", m->path)) return;
+  vb_graph_cache_bytes(&g, &per_position, &fixed);
+  CU_ASSERT_EQUAL(vb_model_kv_bytes(m), per_position);
+  CU_ASSERT_EQUAL(vb_model_state_bytes(m), fixed);
+  vb_graph_free(&g);
 }
 
 static void contract_weights(void) {
-  VB_CHECK(model_count >= 8, "%zu models found", model_count);
+  VB_CHECK(model_count >= 20, "%zu models found", model_count);
   for (size_t i = 0; i < model_count; i++) {
-    struct vb_model *m = open_model(model_path[i], false);
+    struct vb_model *m = open_contract(model_path[i]);
     if (!m) continue;
     const struct vb_tensor *embed = vb_model_find(m, "model.embed_tokens.weight");
-    check_carrier(embed, m->embed);
-    check_carrier(vb_model_find(m, "model.norm.weight"), m->final_norm);
+    check_carrier(embed, m->embed, false);
+    check_carrier(vb_model_find(m, "model.norm.weight"), m->final_norm, m->config.zero_centred);
     check_matrix(m->config.tied ? embed : vb_model_find(m, "lm_head.weight"), &m->lm_head);
     for (uint32_t l = 0; l < m->config.layers; l++) check_layer(m, l);
     check_constants(m);
