@@ -71,6 +71,11 @@ static uint32_t build_absorbed(struct vb_build *b, int layer, struct parts p, ui
   return vb_add_linear(b, layer, "v_absorb", o, &w->uv, NULL, c->heads);
 }
 
+/// The published code leaves these norms at its default eps, whatever rms_norm_eps says.
+static uint32_t add_latent_norm(struct vb_build *b, int layer, const char *name, uint32_t in, const vb_z *w, uint32_t n) {
+  return vb_add_norm_kind(b, layer, name, in, w, NULL, 1, n, VB_NORM_RMS, 1e-6);
+}
+
 uint32_t vb_build_mla(struct vb_build *b, int layer, uint32_t h) {
   const struct vb_config *c = b->c;
   const struct vb_layer *w = &b->m->layer[layer];
@@ -78,14 +83,14 @@ uint32_t vb_build_mla(struct vb_build *b, int layer, uint32_t h) {
   struct parts p;
   if (c->q_lora) {
     q_latent = vb_add_linear(b, layer, "q_a_proj", h, &w->q_a, NULL, 1);
-    q_latent = vb_add_norm(b, layer, "q_a_norm", q_latent, w->q_a_norm, 1, c->q_lora);
+    q_latent = add_latent_norm(b, layer, "q_a_norm", q_latent, w->q_a_norm, c->q_lora);
   }
   p.q = vb_add_linear(b, layer, c->q_lora ? "q_b_proj" : "q_proj", q_latent, c->q_lora ? &w->q_b : &w->q, NULL, 1);
   p.q = vb_add_rope(b, layer, "q_rope", p.q, c->heads, head, c->nope_dim, VB_ROPE_PAIR);
   uint32_t kv_a = vb_add_linear(b, layer, "kv_a_proj", h, &w->kv_a, NULL, 1);
   uint32_t width = c->kv_lora + c->rope_dim;
   p.latent = vb_add_slice(b, layer, "kv_latent", kv_a, 1, width, 0, c->kv_lora);
-  p.latent = vb_add_norm(b, layer, "kv_a_norm", p.latent, w->kv_a_norm, 1, c->kv_lora);
+  p.latent = add_latent_norm(b, layer, "kv_a_norm", p.latent, w->kv_a_norm, c->kv_lora);
   p.k_rope = vb_add_slice(b, layer, "k_pe", kv_a, 1, width, c->kv_lora, c->rope_dim);
   p.k_rope = vb_add_rope(b, layer, "k_rope", p.k_rope, 1, c->rope_dim, 0, VB_ROPE_PAIR);
   uint32_t list = c->index_topk ? build_indexer(b, layer, h, q_latent) : VB_NO_INPUT;

@@ -67,7 +67,7 @@ struct vb_config {
   double routed_scale;
   bool correction_bias, router_bias, gate_input, shared_gated, expert_bias;
   enum vb_expert_act expert_act;
-  double swiglu_limit;               ///< clamp of GPT_OSS; contract weights exist for 7 only
+  double swiglu_limit;               ///< clamp of GPT_OSS
   uint32_t shared_inter;             ///< 0: no shared expert
   bool wrapper;                      ///< the text part of a multimodal model
 };

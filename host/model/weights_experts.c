@@ -45,8 +45,6 @@ static void biases(struct vb_builder *b, const char *ffn, struct vb_experts_w *w
 void vb_build_experts(struct vb_builder *b, uint32_t l, struct vb_layer *w) {
   const struct vb_config *c = &b->m->config;
   char ffn[VB_MAX_NAME], router[VB_MAX_NAME], shared[VB_MAX_NAME];
-  if (c->expert_act == VB_EXPERT_GPT_OSS && c->swiglu_limit != 7 && b->result == VB_OK)
-    b->result = vb_fail(VB_BAD_INPUT, "config.json: key 'swiglu_limit' is %g, the operators' clamp is 7", c->swiglu_limit);
   vb_ffn_name(b->m, l, ffn);
   vb_router_name(b->m, l, router);
   vb_shared_name(b->m, l, shared);
@@ -58,7 +56,7 @@ void vb_build_experts(struct vb_builder *b, uint32_t l, struct vb_layer *w) {
     vb_matrix(b, VB_CLASS_EXPERTS, &w->shared_expert_gate, vb_get(b, "%s.shared_expert_gate.weight", ffn));
   struct vb_experts_w *x = &w->experts;
   *x = (struct vb_experts_w){.experts = c->experts, .dim = c->hidden, .inter = c->moe_inter,
-                             .shared_inter = c->shared_inter, .act = c->expert_act, .gate_input = c->gate_input};
+                             .shared_inter = c->shared_inter, .act = c->expert_act, .limit = vb_from_float((float)c->swiglu_limit), .gate_input = c->gate_input};
   routed(b, l, x);
   if (c->expert_bias) biases(b, ffn, x);
   if (c->shared_inter) {

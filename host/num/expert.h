@@ -10,11 +10,11 @@
 static inline vb_z vb_min(vb_z a, vb_z b) { return vb_order_key(a) < vb_order_key(b) ? a : b; }
 static inline vb_z vb_max(vb_z a, vb_z b) { return vb_order_key(a) > vb_order_key(b) ? a : b; }
 
-static inline vb_z vb_expert_act(enum vb_expert_act act, vb_z g, vb_z u) {
-  const vb_z seven = 0x40e00000u, alpha = 0x3fd9db23u; // 7, 1.702
+static inline vb_z vb_expert_act(enum vb_expert_act act, vb_z limit, vb_z g, vb_z u) {
+  const vb_z alpha = 0x3fd9db23u; // 1.702
   if (act == VB_EXPERT_SWIGLU) return vb_mul(vb_silu(g), u);
-  g = vb_min(g, seven);
-  u = vb_max(vb_min(u, seven), vb_neg(seven));
+  g = vb_min(g, limit);
+  u = vb_max(vb_min(u, limit), vb_neg(limit));
   return vb_mul(vb_mul(g, vb_sigmoid(vb_mul(g, alpha))), vb_add(u, VB_Z_ONE));
 }
 

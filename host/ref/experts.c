@@ -12,7 +12,7 @@ static vb_z row_dot(const int8_t *q, const uint8_t *codes, int a_max, const stru
 
 /// hidden[i] = act(gate row, up row) * scale for one expert whose rows start at `first`; x is its input.
 static void hidden(const vb_z *x, const struct vb_w8 *gate, const struct vb_w8 *up, const vb_z *gate_bias, const vb_z *up_bias,
-                   uint64_t first, uint32_t inter, enum vb_expert_act act, vb_z scale, vb_z *h) {
+                   uint64_t first, uint32_t inter, enum vb_expert_act act, vb_z limit, vb_z scale, vb_z *h) {
   int8_t q[gate->blocks * VB_BLOCK];
   uint8_t codes[gate->blocks];
   int a_max = vb_quant_row_i8(x, gate->cols, q, codes);
@@ -20,7 +20,7 @@ static void hidden(const vb_z *x, const struct vb_w8 *gate, const struct vb_w8 *
     vb_z g = row_dot(q, codes, a_max, gate, first + i), u = row_dot(q, codes, a_max, up, first + i);
     if (gate_bias) g = vb_add(g, gate_bias[first + i]);
     if (up_bias) u = vb_add(u, up_bias[first + i]);
-    h[i] = vb_mul(vb_expert_act(act, g, u), scale);
+    h[i] = vb_mul(vb_expert_act(act, limit, g, u), scale);
   }
 }
 
@@ -33,11 +33,11 @@ static void hidden_token(const struct vb_experts_op *op, uint32_t t) {
     if (op->ids[p] < op->e.begin || op->ids[p] >= op->e.end) continue;
     for (uint32_t i = 0; i < w->dim && w->gate_input; i++) scaled[i] = vb_mul(x[i], op->gates[p]);
     hidden(w->gate_input ? scaled : x, &w->gate, &w->up, w->gate_bias, w->up_bias, (uint64_t)op->ids[p] * w->inter, w->inter,
-           w->act, w->gate_input ? VB_Z_ONE : op->gates[p], h);
+           w->act, w->limit, w->gate_input ? VB_Z_ONE : op->gates[p], h);
     op->hmax[p] = vb_quant_row_i8(h, w->inter, op->hq + p * w->down.blocks * VB_BLOCK, op->hcodes + p * w->down.blocks);
   }
   if (!w->shared_inter || op->e.begin > w->experts || op->e.end <= w->experts) return;
-  hidden(x, &w->shared_gate, &w->shared_up, NULL, NULL, 0, w->shared_inter, VB_EXPERT_SWIGLU,
+  hidden(x, &w->shared_gate, &w->shared_up, NULL, NULL, 0, w->shared_inter, VB_EXPERT_SWIGLU, 0,
          op->shared_scale ? op->shared_scale[t] : VB_Z_ONE, h);
   op->shmax[t] = vb_quant_row_i8(h, w->shared_inter, op->shq + (uint64_t)t * w->shared_down.blocks * VB_BLOCK,
                                  op->shcodes + (uint64_t)t * w->shared_down.blocks);

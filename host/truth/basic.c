@@ -70,16 +70,23 @@ void vb_truth_bias(struct truth *s, double *x, uint32_t T, uint32_t n, const str
     for (uint32_t i = 0; i < n; i++) x[(size_t)t * n + i] += vb_tensor_at(bias, first + i * step);
 }
 
-void vb_truth_rms(struct truth *s, const double *x, size_t count, uint32_t n, const struct vb_tensor *w, bool plain, double *y) {
-  if (s->result != VB_OK) return;
-  double one = s->c->zero_centred && !plain && !vb_truth_planted("plain_norm") ? 1 : 0;
+static void rms(const double *x, size_t count, uint32_t n, double eps, double centre, const struct vb_tensor *w, double *y) {
   for (size_t v = 0; v < count; v++) {
     const double *in = x + v * n;
     double sum = 0;
     for (uint32_t i = 0; i < n; i++) sum += in[i] * in[i];
-    double scale = 1 / sqrt(sum / n + s->c->rms_eps);
-    for (uint32_t i = 0; i < n; i++) y[v * n + i] = in[i] * scale * (w ? one + vb_tensor_at(w, i) : 1);
+    double scale = 1 / sqrt(sum / n + eps);
+    for (uint32_t i = 0; i < n; i++) y[v * n + i] = in[i] * scale * (w ? centre + vb_tensor_at(w, i) : 1);
   }
+}
+
+void vb_truth_rms(struct truth *s, const double *x, size_t count, uint32_t n, const struct vb_tensor *w, bool plain, double *y) {
+  double centre = s->c->zero_centred && !plain && !vb_truth_planted("plain_norm") ? 1 : 0;
+  if (s->result == VB_OK) rms(x, count, n, s->c->rms_eps, centre, w, y);
+}
+
+void vb_truth_latent_norm(struct truth *s, double *x, size_t count, uint32_t n, const struct vb_tensor *w) {
+  if (s->result == VB_OK && !vb_truth_planted("no_latent_norm")) rms(x, count, n, 1e-6, 0, w, x);
 }
 
 void vb_truth_layer_norm(struct truth *s, double *x, size_t count, uint32_t n, const struct vb_tensor *w, const struct vb_tensor *b) {

@@ -44,6 +44,8 @@ void vb_truth_linear(struct truth *s, const double *x, uint32_t T, struct matrix
 void vb_truth_bias(struct truth *s, double *x, uint32_t T, uint32_t n, const struct vb_tensor *bias, uint64_t first, uint64_t step);
 /// y = w x / sqrt(mean(x^2) + eps); w NULL: no weight; zero-centred weights as the family has them unless `plain`.
 void vb_truth_rms(struct truth *s, const double *x, size_t count, uint32_t n, const struct vb_tensor *w, bool plain, double *y);
+/// The same with eps 1e-6 and no centring, whatever the model's eps: the norms of MLA's latents.
+void vb_truth_latent_norm(struct truth *s, double *x, size_t count, uint32_t n, const struct vb_tensor *w);
 void vb_truth_layer_norm(struct truth *s, double *x, size_t count, uint32_t n, const struct vb_tensor *w, const struct vb_tensor *b);
 /// Rotate r->dims elements from `first` on of every head of d elements.
 void vb_truth_rope(struct truth *s, const struct vb_rope_config *r, double mscale, bool pairs, double *x, uint32_t heads, uint32_t d, uint32_t first);

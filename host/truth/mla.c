@@ -74,7 +74,7 @@ void vb_truth_mla(struct truth *s, uint32_t l, const double *x, double *y) {
   if (c->q_lora) {
     q_latent = vb_truth_values(s, T, c->q_lora);
     vb_truth_linear(s, x, T, attn(s, l, "q_a_proj", 0, c->hidden), c->q_lora, c->hidden, q_latent);
-    if (!vb_truth_planted("no_latent_norm")) vb_truth_rms(s, q_latent, T, c->q_lora, vb_truth_layer(s, l, "self_attn.q_a_layernorm.weight"), true, q_latent);
+    vb_truth_latent_norm(s, q_latent, T, c->q_lora, vb_truth_layer(s, l, "self_attn.q_a_layernorm.weight"));
     vb_truth_linear(s, q_latent, T, attn(s, l, "q_b_proj", 0, c->q_lora), H * d, c->q_lora, q);
   } else {
     vb_truth_linear(s, x, T, attn(s, l, "q_proj", 0, c->hidden), H * d, c->hidden, q);
@@ -84,7 +84,7 @@ void vb_truth_mla(struct truth *s, uint32_t l, const double *x, double *y) {
     memcpy(latent + (size_t)t * c->kv_lora, a + (size_t)t * wide, c->kv_lora * sizeof *a);
     memcpy(pe + (size_t)t * dr, a + (size_t)t * wide + c->kv_lora, dr * sizeof *a);
   }
-  vb_truth_rms(s, latent, T, c->kv_lora, vb_truth_layer(s, l, "self_attn.kv_a_layernorm.weight"), true, latent);
+  vb_truth_latent_norm(s, latent, T, c->kv_lora, vb_truth_layer(s, l, "self_attn.kv_a_layernorm.weight"));
   vb_truth_rope(s, &c->rope, c->rope_mscale, true, q, H, d, dn);
   vb_truth_rope(s, &c->rope, c->rope_mscale, true, pe, 1, dr, 0);
   expand(s, l, latent, pe, k, v);

@@ -124,7 +124,7 @@ static void run_expert(struct truth *s, const struct expert *x, const double *in
   vb_truth_bias(s, g, count, n, x->up_bias, x->bias_first, 2);
   vb_truth_bias(s, u, count, n, x->up_bias, x->bias_first + 1, 2);
   for (size_t i = 0; i < (size_t)count * n && s->result == VB_OK; i++) {
-    if (!vb_truth_planted("no_clamp")) g[i] = fmin(g[i], 7), u[i] = fmax(-7, fmin(7, u[i]));
+    if (!vb_truth_planted("no_clamp")) g[i] = fmin(g[i], c->swiglu_limit), u[i] = fmax(-c->swiglu_limit, fmin(c->swiglu_limit, u[i]));
     g[i] = g[i] * vb_truth_sigmoid(1.702 * g[i]) * (u[i] + 1);
   }
   vb_truth_linear(s, g, count, x->down, d, n, y);

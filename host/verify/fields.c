@@ -148,6 +148,7 @@ static void experts_fields(struct list *l, struct vb_case_op *c) {
   scalar(l, "mode", &o->mode);
   scalar(l, "shared_inter", &w->shared_inter);
   scalar(l, "act", &w->act);
+  value(l, "limit", &w->limit);
   scalar(l, "gate_input", &w->gate_input);
   scalar(l, "has_bias", &c->has.expert_bias);
   scalar(l, "has_shared_scale", &c->has.shared_scale);

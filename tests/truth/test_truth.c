@@ -140,7 +140,7 @@ static bool correction(const struct vb_config *c) { return c->correction_bias; }
 static bool routed_scale(const struct vb_config *c) { return c->experts && c->routed_scale != 0 && c->routed_scale != 1; }
 static bool clamp(const struct vb_config *c) { return c->expert_act == VB_EXPERT_GPT_OSS; }
 static bool dsa(const struct vb_config *c) { return c->index_topk; }
-static bool q_lora(const struct vb_config *c) { return c->q_lora; }
+static bool latent(const struct vb_config *c) { return c->kv_lora; }
 
 // Algorithm errors, and the models that each concerns.
 static const struct {
@@ -151,7 +151,7 @@ static const struct {
              {"no_final_softcap", final_softcap}, {"no_post_norm", sandwich}, {"plain_norm", zero_centred}, {"silu_for_gelu", gelu}, {"no_embed_scale", embed_scale},
              {"no_out_gate", out_gate}, {"no_temperature", temperature}, {"gate_output", gate_input}, {"no_shared", shared}, {"ungated_shared", shared_gated},
              {"no_groups", groups}, {"no_correction", correction}, {"no_routed_scale", routed_scale}, {"no_clamp", clamp}, {"dense_dsa", dsa}, {"index_pairs", dsa},
-             {"no_relu", dsa}, {"no_latent_norm", q_lora}, {"no_l2", delta}, {"no_beta", delta}, {"no_decay", delta}};
+             {"no_relu", dsa}, {"no_latent_norm", latent}, {"no_l2", delta}, {"no_beta", delta}, {"no_decay", delta}};
 enum { FAULTS = sizeof fault / sizeof *fault };
 
 static void planted_errors_are_caught(void) {

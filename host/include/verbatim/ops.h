@@ -263,11 +263,12 @@ struct vb_router_op {
 };
 
 /// Weights of a layer's experts, each a gated MLP with `inter` hidden values, and of its shared expert (shared_inter values; 0: none).
-/// GPT_OSS: g = min(g, 7), u = clamp(u, -7, 7), hidden = g * sigmoid(1.702 g) * (u + 1).
+/// GPT_OSS: g = min(g, limit), u = clamp(u, -limit, limit), hidden = g * sigmoid(1.702 g) * (u + 1).
 enum vb_expert_act { VB_EXPERT_SWIGLU = 0, VB_EXPERT_GPT_OSS = 1 };
 struct vb_experts_w {
   uint32_t experts, dim, inter, shared_inter;
   enum vb_expert_act act;
+  vb_z limit; ///< GPT_OSS: the clamp (7 in the published models)
   uint32_t gate_input; ///< Llama 4: the gate multiplies the routed expert's input instead of its hidden values
   const vb_z *gate_bias, *up_bias, *down_bias; ///< [experts * inter] twice, [experts * dim]; all NULL or none
   struct vb_w8 shared_gate, shared_up, shared_down; ///< as below, for one expert; shared_down.max is also the shared maximum
