@@ -36,8 +36,9 @@ static double mscale(double factor, double m) { return factor <= 1 ? 1 : 0.1 * m
 
 static void parse_yarn(struct vb_reader *r, struct vb_config *c, struct vb_rope_config *rope,
                        struct vb_rope_scale *scale) {
-  rope->high_freq = vb_key_real(r, "beta_fast", 32);
-  rope->low_freq = vb_key_real(r, "beta_slow", 1);
+  // Rounded to the grid of the integer definition; published values are whole numbers.
+  rope->high_freq = nearbyint(vb_key_real(r, "beta_fast", 32) * 0x1p20) * 0x1p-20;
+  rope->low_freq = nearbyint(vb_key_real(r, "beta_slow", 1) * 0x1p20) * 0x1p-20;
   rope->truncate = vb_key_bool(r, "truncate", 1);
   rope->original_length = vb_key_u32(r, "original_max_position_embeddings", 1, UINT32_MAX, -1);
   double m = vb_key_real(r, "mscale", 0), all = vb_key_real(r, "mscale_all_dim", 0);

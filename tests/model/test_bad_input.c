@@ -206,6 +206,21 @@ static const struct config_case family_cases[] = {
     {"deepseek_v2_lite", "first_k_dense_replace", NULL, "first_k_dense_replace", "missing"},
     {"deepseek_v2_lite", "routed_scaling_factor", "0", "routed_scaling_factor", "between"},
     {"deepseek_v2_lite", "q_lora_rank", "16", "q_a_proj", "missing"},
+    {"deepseek_v3", "scoring_func", "\"softmax\"", "scoring_func", "softmax"},
+    {"deepseek_v3", "topk_method", "\"greedy\"", "topk_method", "greedy"},
+    {"deepseek_v3", "attention_bias", "true", "attention_bias", "deepseek_v3"},
+    {"deepseek_v3", "rope_interleave", "false", "rope_interleave", "not supported"},
+    {"deepseek_v3", "qk_head_dim", "5", "qk_head_dim", "qk_nope_head_dim"},
+    {"deepseek_v3", "topk_group", "100", "topk_group", "n_group"},
+    {"deepseek_v3", "v_head_dim", "385", "v_head_dim", "must be"},
+    {"deepseek_v3", "index_topk", "4", "index_topk", "unknown key"},
+    {"deepseek_v32", "index_topk", "0", "index_topk", "must be"},
+    {"deepseek_v32", "index_head_dim", "4", "index_head_dim", "qk_rope_head_dim"},
+    {"deepseek_v32", "index_n_heads", NULL, "index_n_heads", "missing"},
+    {"deepseek_v32", "index_n_heads", "1", "indexer.wq_b.weight", "shape"},
+    {"deepseek_v32", "q_lora_rank", "null", "q_lora_rank", "indexer"},
+    {"deepseek_v32", "mlp_layer_types", "[\"dense\"]", "mlp_layer_types", "num_hidden_layers"},
+    {"deepseek_v32", "n_routed_experts", "1", "num_experts_per_tok", ""},
 };
 
 static void family_keys(void) {
