@@ -220,7 +220,7 @@ static const struct config_case family_cases[] = {
     {"deepseek_v32", "index_n_heads", "1", "indexer.wq_b.weight", "shape"},
     {"deepseek_v32", "q_lora_rank", "null", "q_lora_rank", "indexer"},
     {"deepseek_v32", "mlp_layer_types", "[\"dense\"]", "mlp_layer_types", "num_hidden_layers"},
-    {"deepseek_v32", "n_routed_experts", "1", "num_experts_per_tok", ""},
+    {"deepseek_v32", "n_routed_experts", "7", "n_group", "multiple"},
 };
 
 static void family_keys(void) {
