@@ -6,18 +6,22 @@
 
 enum { PIECE = 1024 }; // columns: one token alone is enough work for several threads
 
-static void piece(const struct vb_isa *isa, const struct vb_swiglu_op *op, uint64_t i, uint32_t n) {
-  const vb_z *g = op->g + i, *u = op->u + i;
-  vb_z *y = op->y + i;
-  switch (op->act) {
-  case VB_ACT_SILU: isa->silu_mul(g, u, n, y); break;
-  case VB_ACT_GELU_TANH:
-    for (uint32_t c = 0; c < n; c++) y[c] = vb_mul(vb_gelu_tanh(g[c]), u[c]);
-    break;
-  case VB_ACT_SIGMOID:
-    for (uint32_t c = 0; c < n; c++) y[c] = vb_mul(vb_sigmoid(g[c]), u[c]);
-    break;
+static vb_z activate(enum vb_act act, vb_z g) {
+  switch (act) {
+  case VB_ACT_SILU: return vb_silu(g);
+  case VB_ACT_GELU_TANH: return vb_gelu_tanh(g);
+  case VB_ACT_SIGMOID: return vb_sigmoid(g);
   }
+  return 0;
+}
+
+static void piece(const struct vb_isa *isa, const struct vb_swiglu_op *op, uint64_t i, uint32_t n) {
+  if (op->act == VB_ACT_SILU && op->u) {
+    isa->silu_mul(op->g + i, op->u + i, n, op->y + i);
+    return;
+  }
+  for (uint32_t c = 0; c < n; c++) op->y[i + c] = activate(op->act, op->g[i + c]);
+  if (op->u) isa->mul(op->y + i, op->u + i, n, op->y + i);
 }
 
 void vb_cpu_swiglu(const struct vb_swiglu_op *op, int threads) {

@@ -233,6 +233,7 @@ static void swiglu_add(void) {
     struct vb_range t = random_range(&r, tokens), cr = random_range(&r, cols);
     struct vb_swiglu_op s = {.g = a, .u = b, .cols = cols, .t = t, .n = cr, .y = y};
     s.act = (enum vb_act)vb_rng_below(&r, 3);
+    if (!vb_rng_below(&r, 4)) s.u = NULL;
     struct vb_add_op add = {.a = a, .b = b, .cols = cols, .t = t, .n = cr, .y = z};
     vb_ref_swiglu(&s), vb_ref_add(&add);
     for (uint32_t i = 0; config_at(&r, i, &c); i++) {
