@@ -55,14 +55,19 @@ module vb_attention #(
   logic rd_beat, wr_beat;
 
   vb_axil_ctrl #(.NARGS(NA), .NSTAT(vb_pkg::NumStat)) u_port (
-    .clk_i(ap_clk), .rst_i(rst), .awvalid_i(s_axi_control_awvalid), .awready_o(s_axi_control_awready), .awaddr_i(s_axi_control_awaddr), .wvalid_i(s_axi_control_wvalid),
-    .wready_o(s_axi_control_wready), .wdata_i(s_axi_control_wdata), .wstrb_i(s_axi_control_wstrb), .bvalid_o(s_axi_control_bvalid), .bready_i(s_axi_control_bready),
-    .bresp_o(s_axi_control_bresp), .arvalid_i(s_axi_control_arvalid), .arready_o(s_axi_control_arready), .araddr_i(s_axi_control_araddr),
-    .rvalid_o(s_axi_control_rvalid), .rready_i(s_axi_control_rready), .rdata_o(s_axi_control_rdata), .rresp_o(s_axi_control_rresp), .interrupt_o(interrupt),
+    .clk_i(ap_clk), .rst_i(rst), .awvalid_i(s_axi_control_awvalid), .awready_o(s_axi_control_awready),
+    .awaddr_i(s_axi_control_awaddr), .wvalid_i(s_axi_control_wvalid),
+    .wready_o(s_axi_control_wready), .wdata_i(s_axi_control_wdata), .wstrb_i(s_axi_control_wstrb),
+    .bvalid_o(s_axi_control_bvalid), .bready_i(s_axi_control_bready),
+    .bresp_o(s_axi_control_bresp), .arvalid_i(s_axi_control_arvalid), .arready_o(s_axi_control_arready),
+    .araddr_i(s_axi_control_araddr),
+    .rvalid_o(s_axi_control_rvalid), .rready_i(s_axi_control_rready), .rdata_o(s_axi_control_rdata),
+    .rresp_o(s_axi_control_rresp), .interrupt_o(interrupt),
     .start_o(start), .ready_i(done), .done_i(done), .idle_i(idle), .args_o(args), .stat_i(stat));
 
   vb_stats #(.DW(DW), .CONFIG(CONFIG)) u_stats (
-    .clk_i(ap_clk), .rst_i(rst), .start_i(first), .run_i(run), .class_i(class_v), .rd_beat_i(rd_beat), .wr_beat_i(wr_beat),
+    .clk_i(ap_clk), .rst_i(rst), .start_i(first), .run_i(run), .class_i(class_v), .rd_beat_i(rd_beat),
+    .wr_beat_i(wr_beat),
     .wr_bytes_i(wr_beat_bytes), .error_i(err), .id_i(args[64*vb_attn_pkg::ArgId +: 32]), .state_i({27'd0, state}),
     .stat_o(stat));
 
@@ -86,21 +91,30 @@ module vb_attention #(
     .rd_beats_o(rdc_beats), .rd_tag_o(rdc_tag));
 
   vb_axi_rd #(.DW(DW), .IDW(AXI_IDW), .MAX_BURST(MAX_BURST), .DEPTH(RD_DEPTH), .BURSTS(RD_BURSTS), .TAGW(3)) u_rd (
-    .clk_i(ap_clk), .rst_i(rst), .clear_i(first), .cmd_valid_i(rdc_valid), .cmd_ready_o(rdc_ready), .cmd_addr_i(rdc_addr),
+    .clk_i(ap_clk), .rst_i(rst), .clear_i(first), .cmd_valid_i(rdc_valid), .cmd_ready_o(rdc_ready),
+    .cmd_addr_i(rdc_addr),
     .cmd_beats_i(rdc_beats), .cmd_tag_i(rdc_tag), .out_valid_o(beat_valid), .out_ready_i(beat_ready),
     .out_data_o(beat_data), .out_tag_o(beat_tag), .out_last_o(beat_last), .idle_o(rd_idle), .err_o(rd_err),
-    .err_code_o(rd_code), .beat_o(rd_beat), .arvalid_o(m_axi_gmem_arvalid), .arready_i(m_axi_gmem_arready), .arid_o(m_axi_gmem_arid),
-    .araddr_o(m_axi_gmem_araddr), .arlen_o(m_axi_gmem_arlen), .arsize_o(m_axi_gmem_arsize), .arburst_o(m_axi_gmem_arburst),
-    .rvalid_i(m_axi_gmem_rvalid), .rready_o(m_axi_gmem_rready), .rid_i(m_axi_gmem_rid), .rdata_i(m_axi_gmem_rdata), .rresp_i(m_axi_gmem_rresp),
+    .err_code_o(rd_code), .beat_o(rd_beat), .arvalid_o(m_axi_gmem_arvalid), .arready_i(m_axi_gmem_arready),
+    .arid_o(m_axi_gmem_arid),
+    .araddr_o(m_axi_gmem_araddr), .arlen_o(m_axi_gmem_arlen), .arsize_o(m_axi_gmem_arsize),
+    .arburst_o(m_axi_gmem_arburst),
+    .rvalid_i(m_axi_gmem_rvalid), .rready_o(m_axi_gmem_rready), .rid_i(m_axi_gmem_rid),
+    .rdata_i(m_axi_gmem_rdata), .rresp_i(m_axi_gmem_rresp),
     .rlast_i(m_axi_gmem_rlast));
 
   vb_axi_wr #(.DW(DW), .IDW(AXI_IDW), .MAX_BURST(MAX_BURST), .BURSTS(WR_BURSTS)) u_wr (
-    .clk_i(ap_clk), .rst_i(rst), .clear_i(first), .cmd_valid_i(wrc_valid), .cmd_ready_o(wrc_ready), .cmd_addr_i(wrc_addr),
+    .clk_i(ap_clk), .rst_i(rst), .clear_i(first), .cmd_valid_i(wrc_valid), .cmd_ready_o(wrc_ready),
+    .cmd_addr_i(wrc_addr),
     .cmd_bytes_i(wrc_bytes), .in_valid_i(out_valid), .in_ready_o(out_ready), .in_data_i(out_data), .idle_o(wr_idle),
-    .err_o(wr_err), .err_code_o(wr_code), .beat_o(wr_beat), .beat_bytes_o(wr_beat_bytes), .awvalid_o(m_axi_gmem_awvalid),
-    .awready_i(m_axi_gmem_awready), .awid_o(m_axi_gmem_awid), .awaddr_o(m_axi_gmem_awaddr), .awlen_o(m_axi_gmem_awlen), .awsize_o(m_axi_gmem_awsize),
-    .awburst_o(m_axi_gmem_awburst), .wvalid_o(m_axi_gmem_wvalid), .wready_i(m_axi_gmem_wready), .wdata_o(m_axi_gmem_wdata), .wstrb_o(m_axi_gmem_wstrb),
-    .wlast_o(m_axi_gmem_wlast), .bvalid_i(m_axi_gmem_bvalid), .bready_o(m_axi_gmem_bready), .bid_i(m_axi_gmem_bid), .bresp_i(m_axi_gmem_bresp));
+    .err_o(wr_err), .err_code_o(wr_code), .beat_o(wr_beat), .beat_bytes_o(wr_beat_bytes),
+    .awvalid_o(m_axi_gmem_awvalid),
+    .awready_i(m_axi_gmem_awready), .awid_o(m_axi_gmem_awid), .awaddr_o(m_axi_gmem_awaddr),
+    .awlen_o(m_axi_gmem_awlen), .awsize_o(m_axi_gmem_awsize),
+    .awburst_o(m_axi_gmem_awburst), .wvalid_o(m_axi_gmem_wvalid), .wready_i(m_axi_gmem_wready),
+    .wdata_o(m_axi_gmem_wdata), .wstrb_o(m_axi_gmem_wstrb),
+    .wlast_o(m_axi_gmem_wlast), .bvalid_i(m_axi_gmem_bvalid), .bready_o(m_axi_gmem_bready),
+    .bid_i(m_axi_gmem_bid), .bresp_i(m_axi_gmem_bresp));
 
   // ---- beats to words of the array's width
   logic word_valid, word_ready;
@@ -136,7 +150,8 @@ module vb_attention #(
     .cmd_stride_o(cmd_stride), .cmd_count_o(cmd_count), .cmd_beats_o(cmd_beats), .word_valid_i(word_valid),
     .word_tag_i(beat_tag), .word_ready_o(word_ready), .rd_idle_i(rd_idle && fetch_idle), .rd_err_i(rd_err),
     .rd_code_i(rd_code), .wr_idle_i(wr_idle), .wr_err_i(wr_err), .wr_code_i(wr_code), .tile_o(tile), .walk_i(walk),
-    .q_addr_i(q_addr), .nrows_i(nrows), .last_tile_i(last_tile), .n_i(n), .clear_o(clear), .restart_o(restart), .track_o(track),
+    .q_addr_i(q_addr), .nrows_i(nrows), .last_tile_i(last_tile), .n_i(n), .clear_o(clear), .restart_o(restart),
+    .track_o(track),
     .q_word_o(q_word), .m_word_o(m_word), .em_word_o(em_word), .k_word_o(k_word), .e_step_o(e_step),
     .v_word_o(v_word), .q_row_o(q_row), .ref_word_o(ref_word), .base_o(base), .k_last_i(k_last), .v_last_i(v_last),
     .bad_rec_i(bad_rec), .bad_refs_i(bad_refs), .recip_o(recip), .recip_row_o(recip_row), .out_go_o(out_go),
@@ -190,7 +205,8 @@ module vb_attention #(
   logic [ROWS*32-1:0] sw_data, srd_q;
   logic [NBV*8-1:0] cw_data, crd_q;
   vb_attn_qk #(.ROWS(ROWS), .LANES(LANES), .NBK(NBK), .NBV(NBV), .NMAX(NMAX)) u_qk (
-    .clk_i(ap_clk), .rst_i(rst), .clear_i(clear), .track_i(track), .restart_i(restart), .nbk_i(args[64*vb_attn_pkg::ArgDk + 5 +: 5]),
+    .clk_i(ap_clk), .rst_i(rst), .clear_i(clear), .track_i(track), .restart_i(restart),
+    .nbk_i(args[64*vb_attn_pkg::ArgDk + 5 +: 5]),
     .q_word_i(q_word), .k_word_i(k_word), .word_i(word), .q_row_i(q_row), .rec_last_o(k_last), .base_i(base),
     .cnt_i(cnt), .m_we_i(m_we), .m_i(m_in), .m_o(m_max), .sw_valid_o(sw_valid), .sw_key_o(sw_key),
     .sw_data_o(sw_data), .cw_valid_o(cw_valid), .cw_key_o(cw_key), .cw_data_o(cw_data), .bad_o(bad_rec));
@@ -228,7 +244,8 @@ module vb_attention #(
 
   // ---- denominators: one normaliser for all rows, one divider each
   vb_unorm u_unorm (
-    .clk_i(ap_clk), .rst_i(rst), .valid_i(recip), .n_i(l_sum[64*recip_row +: 64]), .valid_o(u_valid), .u_o(u), .e_o(ue));
+    .clk_i(ap_clk), .rst_i(rst), .valid_i(recip), .n_i(l_sum[64*recip_row +: 64]), .valid_o(u_valid), .u_o(u),
+    .e_o(ue));
   always_comb begin
     div_start = '0;
     if (u_valid) div_start[urow2_q] = 1'b1;
@@ -242,7 +259,8 @@ module vb_attention #(
   end
 
   vb_attn_out #(.ROWS(ROWS), .LANES(LANES), .NBV(NBV), .DW(DW)) u_out (
-    .clk_i(ap_clk), .rst_i(rst), .go_i(out_go), .done_o(out_done), .mode_i(args[64*vb_attn_pkg::ArgMode +: 2]), .nrows_i(nrows),
+    .clk_i(ap_clk), .rst_i(rst), .go_i(out_go), .done_o(out_done), .mode_i(args[64*vb_attn_pkg::ArgMode +: 2]),
+    .nrows_i(nrows),
     .nbv_i(args[64*vb_attn_pkg::ArgDv + 5 +: 5]), .zero_i(zero), .base_i(out_base), .oaddr_i(oaddr), .m_i(m_max),
     .em_i(em), .l_i(l_sum), .r_i(r_div), .le_i(le_q), .rd_o(rd), .rd_row_o(rd_row), .rd_addr_o(rd_addr),
     .num_i(num), .cmd_valid_o(wrc_valid), .cmd_ready_i(wrc_ready), .cmd_addr_o(wrc_addr), .cmd_bytes_o(wrc_bytes),

@@ -94,9 +94,10 @@ void Dut::sample() {
   if (ar && t.m_axi_gmem_arready) {
     uint64_t a = t.m_axi_gmem_araddr, n = (uint64_t{t.m_axi_gmem_arlen} + 1) * kBytes;
     if (a % kBytes || (a ^ (a + n - 1)) >> 12) violation("read burst not aligned or across 4 KiB");
-    unsigned wait = timing.latency + (timing.jitter ? static_cast<unsigned>(mix(timing.seed + cycle) % timing.jitter) : 0);
-    reads_.push_back({a, cycle + 1 + wait, t.m_axi_gmem_arlen + 1u, 0,
-                      ++reads_seen_ == fault.read_burst ? fault.response : 0});
+    unsigned wait =
+        timing.latency + (timing.jitter ? static_cast<unsigned>(mix(timing.seed + cycle) % timing.jitter) : 0);
+    reads_.push_back(
+        {a, cycle + 1 + wait, t.m_axi_gmem_arlen + 1u, 0, ++reads_seen_ == fault.read_burst ? fault.response : 0});
   }
   if (w && t.m_axi_gmem_wready) {
     Write &x = writes_.front();

@@ -70,7 +70,8 @@ void Job::fill(struct vb_rng *rng, Spread spread) {
       for (vb_z &x : z) x = vb_from_float(static_cast<float>(vb_rng_gauss(rng) * f));
       vb_val_fill(z.data(), dv, &v[size_t{j} * val], key);
     } else {
-      make_blocks(rng, spread, kValue, vb_blocks(dv), reinterpret_cast<int8_t *>(&v[size_t{j} * val]), key + VB_REC_VCODES);
+      make_blocks(rng, spread, kValue, vb_blocks(dv), reinterpret_cast<int8_t *>(&v[size_t{j} * val]),
+                  key + VB_REC_VCODES);
       if (spread == kCapped && j == peak) {
         memset(&v[size_t{j} * val], 0, val);
         memset(key + VB_REC_VCODES, 0, VB_REC_HEADER - VB_REC_VCODES);
@@ -132,7 +133,9 @@ void Job::place(struct vb_rng *rng, Dut &dut, bool dense) {
     uint64_t x = vb_rng_next(rng);
     memcpy(&mem[i], &x, std::min<uint64_t>(8, mem.size() - i));
   }
-  auto put = [&](uint64_t a, const void *p, size_t n) { if (n) memcpy(&mem[a - Dut::kBase], p, n); };
+  auto put = [&](uint64_t a, const void *p, size_t n) {
+    if (n) memcpy(&mem[a - Dut::kBase], p, n);
+  };
   for (uint32_t i = 0; i < rows; i++)
     put(q_at + uint64_t{i / rows_per_token} * q_token_stride + uint64_t{i % rows_per_token} * q_row_stride,
         &q[size_t{i} * rec], rec);
@@ -145,7 +148,9 @@ void Job::place(struct vb_rng *rng, Dut &dut, bool dense) {
 }
 
 void Job::expect(std::vector<uint8_t> &image) const {
-  auto put = [&](uint64_t a, const void *p, size_t n) { if (n) memcpy(&image[a - Dut::kBase], p, n); };
+  auto put = [&](uint64_t a, const void *p, size_t n) {
+    if (n) memcpy(&image[a - Dut::kBase], p, n);
+  };
   if (mode == VB_ATTN_MAX) put(m_at, m.data(), 4ull * rows);
   if (mode == VB_ATTN_EXP) put(em_at, em.data(), 2ull * VB_EM_ROW * rows);
   for (uint32_t i = 0; i < rows; i++) {
@@ -170,7 +175,8 @@ uint64_t Job::values() const {
 }
 
 std::vector<uint64_t> Job::args() const {
-  return {q_at, k_at, v_at, m_at, em_at, out_at, mode, rows, rows_per_token, dk, dv, key_begin, key_end, first_count,
+  return {q_at,         k_at,           v_at,     m_at,     em_at,        out_at,         mode,
+          rows,         rows_per_token, dk,       dv,       key_begin,    key_end,        first_count,
           q_row_stride, q_token_stride, k_stride, v_stride, o_row_stride, o_token_stride, id};
 }
 

@@ -12,15 +12,15 @@ extern "C" {
 
 // Exponents and values of the inputs.
 enum Spread {
-  kGauss,     // quantised near-normal data, as a model makes them
-  kNarrow,    // random int8, most codes within a few of each other, some far below
-  kWide,      // codes over the whole range, zero blocks
-  kSaturate,  // scores beyond +-2^15
-  kEqual,     // every score the same
-  kFar,       // most keys far below the maximum
-  kZero,      // every query and key block zero, some value blocks zero
-  kCapped,    // one key more than 1023 octaves above all others, its values zero
-  kTiny,      // results about the smallest carrier value
+  kGauss,    // quantised near-normal data, as a model makes them
+  kNarrow,   // random int8, most codes within a few of each other, some far below
+  kWide,     // codes over the whole range, zero blocks
+  kSaturate, // scores beyond +-2^15
+  kEqual,    // every score the same
+  kFar,      // most keys far below the maximum
+  kZero,     // every query and key block zero, some value blocks zero
+  kCapped,   // one key more than 1023 octaves above all others, its values zero
+  kTiny,     // results about the smallest carrier value
   kSpreads
 };
 
@@ -38,7 +38,7 @@ struct Job {
 
   uint32_t tokens() const { return (rows + rows_per_token - 1) / rows_per_token; }
   void fill(struct vb_rng *rng, Spread spread);
-  void reference();              // mode's outputs from its inputs, by vb_ref_attention
+  void reference();                                     // mode's outputs from its inputs, by vb_ref_attention
   void place(struct vb_rng *rng, Dut &dut, bool dense); // addresses and strides; inputs into the memory
   void expect(std::vector<uint8_t> &image) const;       // the mode's outputs at their place
   uint64_t values() const;                              // output values of the mode

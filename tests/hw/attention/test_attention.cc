@@ -83,7 +83,8 @@ static bool run_and_compare(Dut &dut, Job &j, struct vb_rng *rng, bool dense) {
     memcpy(&e, &expected[at], 4);
     memcpy(&a, &dut.memory[at], 4);
     unsigned long long address = Dut::kBase + at;
-    ok = VB_CHECK(false, "%s: %zu words differ, first at 0x%llx (m 0x%llx em 0x%llx out 0x%llx): expected %08x, got %08x",
+    ok = VB_CHECK(false,
+                  "%s: %zu words differ, first at 0x%llx (m 0x%llx em 0x%llx out 0x%llx): expected %08x, got %08x",
                   what.c_str(), wrong, address, static_cast<unsigned long long>(j.m_at),
                   static_cast<unsigned long long>(j.em_at), static_cast<unsigned long long>(j.out_at), e, a);
   }
@@ -96,7 +97,8 @@ static void random_jobs(uint32_t mode) {
   dut.reset(3);
   uint64_t jobs = vb_test_count(60, 5000);
   for (uint64_t n = 0; n < jobs; n++) {
-    if (n % 3) dut.timing = MemoryTiming(); else dut.timing = random_timing(&rng);
+    if (n % 3) dut.timing = MemoryTiming();
+    else dut.timing = random_timing(&rng);
     Job j = random_job(&rng, mode, 30, n % 4 ? 40 : 3 * std::min(VB_NMAX, 64), static_cast<Spread>(n % kSpreads));
     if (mode == VB_ATTN_EXP || mode == VB_ATTN_SUM) { // references of the same keys
       j.mode = VB_ATTN_MAX;
@@ -121,7 +123,8 @@ static void split_keys() {
     Job whole = random_job(&rng, VB_ATTN_FULL, 20, 90, static_cast<Spread>(n % kSpreads));
     if (!run_and_compare(dut, whole, &rng, false)) return;
     std::vector<uint32_t> cut = {whole.key_begin, whole.key_end};
-    for (uint32_t i = below(&rng, 3); i-- > 0;) cut.push_back(whole.key_begin + below(&rng, whole.key_end - whole.key_begin + 1));
+    for (uint32_t i = below(&rng, 3); i-- > 0;)
+      cut.push_back(whole.key_begin + below(&rng, whole.key_end - whole.key_begin + 1));
     std::sort(cut.begin(), cut.end());
     size_t all = size_t{whole.tokens()} * whole.rows_per_token;
     std::vector<int32_t> m(all, VB_M_NONE);
@@ -136,8 +139,10 @@ static void split_keys() {
         part.mode = mode, part.key_begin = cut[p], part.key_end = cut[p + 1], part.m = m_in, part.em = em_in;
         // run_and_compare proves that these are the unit's bits
         if (!run_and_compare(dut, part, &rng, below(&rng, 2))) return;
-        if (mode == VB_ATTN_MAX) for (size_t i = 0; i < all; i++) m[i] = std::max(m[i], part.m[i]);
-        if (mode == VB_ATTN_EXP) for (size_t i = 0; i < em.size(); i++) em[i] = std::max(em[i], part.em[i]);
+        if (mode == VB_ATTN_MAX)
+          for (size_t i = 0; i < all; i++) m[i] = std::max(m[i], part.m[i]);
+        if (mode == VB_ATTN_EXP)
+          for (size_t i = 0; i < em.size(); i++) em[i] = std::max(em[i], part.em[i]);
         if (mode == VB_ATTN_SUM) {
           for (size_t i = 0; i < all; i++) l[i] += part.l[i];
           for (size_t i = 0; i < num.size(); i++) num[i] += part.num[i];
@@ -184,14 +189,38 @@ static void illegal_descriptors() {
   Job j = random_job(&rng, VB_ATTN_FULL, 8, 20, kNarrow);
   if (!run_and_compare(dut, j, &rng, false)) return;
   std::vector<uint64_t> good = j.args();
-  struct { unsigned arg; uint64_t value; uint32_t error; } bad[] = {
-    {6, 4, 0x12}, {6, 0x80000000, 0x12}, {7, (1 << 20) + 1, 0x10}, {8, 0, 0x10}, {9, 0, 0x10}, {9, 33, 0x10},
-    {9, 160, 0x10}, {9, 0xffffffe0, 0x10}, {10, 0, 0x10}, {10, 16, 0x10}, {10, 160, 0x10},
-    {12, uint64_t{j.key_begin} + (1 << 20) + 1, 0x10}, {16, j.dk, 0x10}, {17, uint64_t{j.dv} - 32, 0x10},
-    {14, good[14] + 16, 0x11}, {15, good[15] + 1, 0x11}, {16, good[16] + 8, 0x11}, {17, good[17] + 4, 0x11},
-    {18, good[18] + 2, 0x11}, {19, good[19] + 31, 0x11}, {0, good[0] + 32, 0x11}, {1, good[1] + 1, 0x11},
-    {2, good[2] + 16, 0x11}, {3, good[3] + 4, 0x11}, {4, good[4] + 8, 0x11}, {5, good[5] + 32, 0x11},
-    {5, good[5] | uint64_t{1} << 40, 0x11},
+  struct {
+    unsigned arg;
+    uint64_t value;
+    uint32_t error;
+  } bad[] = {
+      {6, 4, 0x12},
+      {6, 0x80000000, 0x12},
+      {7, (1 << 20) + 1, 0x10},
+      {8, 0, 0x10},
+      {9, 0, 0x10},
+      {9, 33, 0x10},
+      {9, 160, 0x10},
+      {9, 0xffffffe0, 0x10},
+      {10, 0, 0x10},
+      {10, 16, 0x10},
+      {10, 160, 0x10},
+      {12, uint64_t{j.key_begin} + (1 << 20) + 1, 0x10},
+      {16, j.dk, 0x10},
+      {17, uint64_t{j.dv} - 32, 0x10},
+      {14, good[14] + 16, 0x11},
+      {15, good[15] + 1, 0x11},
+      {16, good[16] + 8, 0x11},
+      {17, good[17] + 4, 0x11},
+      {18, good[18] + 2, 0x11},
+      {19, good[19] + 31, 0x11},
+      {0, good[0] + 32, 0x11},
+      {1, good[1] + 1, 0x11},
+      {2, good[2] + 16, 0x11},
+      {3, good[3] + 4, 0x11},
+      {4, good[4] + 8, 0x11},
+      {5, good[5] + 32, 0x11},
+      {5, good[5] | uint64_t{1} << 40, 0x11},
   };
   for (const auto &b : bad) {
     std::vector<uint64_t> args = good;
@@ -258,7 +287,8 @@ static void bad_data() {
     if (kind == 1) j.k[vb_rec_bytes(64) * 11 + VB_REC_KMAX] = 5;
     j.m.assign(5, kind == 2 ? -1000000 : INT32_MAX);
     j.em.assign(5 * VB_EM_ROW, VB_EM_NONE);
-    if (kind == 3) j.m.clear(), j.mode = VB_ATTN_MAX, j.reference(), j.mode = VB_ATTN_SUM, j.em.assign(5 * VB_EM_ROW, 10);
+    if (kind == 3)
+      j.m.clear(), j.mode = VB_ATTN_MAX, j.reference(), j.mode = VB_ATTN_SUM, j.em.assign(5 * VB_EM_ROW, 10);
     j.place(&rng, dut, true);
     CU_ASSERT_TRUE(dut.run(j.args(), 1000000));
     uint32_t error = dut.error();
@@ -321,7 +351,8 @@ static uint64_t formula(const Job &j) {
   const uint64_t s = 32 / VB_LANES, rec = (1 + j.dk / 32) * s, val = j.dv / 32 * s, dw = VB_DW;
   uint64_t total = 2 + 3; // start and check; last responses and done
   for (uint32_t r0 = 0; r0 < j.rows; r0 += VB_ROWS) {
-    uint64_t rows = std::min<uint64_t>(VB_ROWS, j.rows - r0), stop = j.first_count + uint64_t{r0 + rows - 1} / j.rows_per_token;
+    uint64_t rows = std::min<uint64_t>(VB_ROWS, j.rows - r0),
+             stop = j.first_count + uint64_t{r0 + rows - 1} / j.rows_per_token;
     stop = std::min<uint64_t>(stop, j.key_end);
     uint64_t n = stop > j.key_begin ? stop - j.key_begin : 0, m_beats = (rows * 32 + dw - 1) / dw;
     total += 1 + 6 + rows * rec + 1; // tile, queries, references
@@ -377,17 +408,31 @@ static void long_rows() {
   dut.reset(2);
   for (uint32_t keys : {VB_NMAX, VB_NMAX + 1, 3 * VB_NMAX - 5}) {
     Job j;
-    j.mode = keys == VB_NMAX + 1 ? VB_ATTN_MAX : VB_ATTN_FULL, j.rows = 16, j.rows_per_token = 16, j.dk = 128, j.dv = 128;
+    j.mode = keys == VB_NMAX + 1 ? VB_ATTN_MAX : VB_ATTN_FULL, j.rows = 16, j.rows_per_token = 16, j.dk = 128,
+    j.dv = 128;
     j.key_end = keys, j.first_count = keys;
     j.fill(&rng, kGauss);
     uint64_t cycles = cycles_run;
     double seconds = seconds_run;
     if (!run_and_compare(dut, j, &rng, true)) return;
     Counters c = dut.counters();
-    printf("  %s: mode %u, 16 rows x %u keys, 128/128: %llu cycles, busy %.1f %%, %.0f kcycles/s\n", VB_CONFIG_NAME, j.mode, keys,
-           static_cast<unsigned long long>(c.cycles), 100.0 * static_cast<double>(c.classes[0]) / static_cast<double>(c.cycles),
+    printf("  %s: mode %u, 16 rows x %u keys, 128/128: %llu cycles, busy %.1f %%, %.0f kcycles/s\n", VB_CONFIG_NAME,
+           j.mode, keys, static_cast<unsigned long long>(c.cycles),
+           100.0 * static_cast<double>(c.classes[0]) / static_cast<double>(c.cycles),
            static_cast<double>(cycles_run - cycles) / (seconds_run - seconds) / 1e3);
   }
+}
+
+// The most keys there may be: 2^20, in chunks. 64 times fewer in the normal run.
+static void most_keys() {
+  struct vb_rng rng = vb_test_rng();
+  Dut dut(vb_rng_next(&rng));
+  dut.reset(2);
+  Job j;
+  j.mode = VB_ATTN_FULL, j.rows = 2, j.rows_per_token = 2, j.dk = 32, j.dv = 32;
+  j.key_end = j.first_count = static_cast<uint32_t>(vb_test_count(1 << 14, 1 << 20));
+  j.fill(&rng, kGauss);
+  run_and_compare(dut, j, &rng, true);
 }
 
 static void report() {
@@ -398,11 +443,22 @@ static void report() {
 }
 
 int main(int argc, char **argv) {
-  static const struct vb_test tests[] = {
-    {"corners", corners}, {"full", random_full}, {"max", random_max}, {"exp", random_exp}, {"sum", random_sum},
-    {"split-keys", split_keys}, {"illegal-descriptors", illegal_descriptors}, {"bus-errors", bus_errors},
-    {"bad-data", bad_data}, {"reset-any-time", reset_any_time}, {"timing-is-data-free", timing_is_data_free},
-    {"cycles-by-formula", cycles_by_formula}, {"long-rows", long_rows}, {"enough-values", report}, {nullptr, nullptr}};
+  static const struct vb_test tests[] = {{"corners", corners},
+                                         {"full", random_full},
+                                         {"max", random_max},
+                                         {"exp", random_exp},
+                                         {"sum", random_sum},
+                                         {"split-keys", split_keys},
+                                         {"illegal-descriptors", illegal_descriptors},
+                                         {"bus-errors", bus_errors},
+                                         {"bad-data", bad_data},
+                                         {"reset-any-time", reset_any_time},
+                                         {"timing-is-data-free", timing_is_data_free},
+                                         {"cycles-by-formula", cycles_by_formula},
+                                         {"long-rows", long_rows},
+                                         {"most-keys", most_keys},
+                                         {"enough-values", report},
+                                         {nullptr, nullptr}};
   const struct vb_suite suites[] = {{"vb_attention-" VB_CONFIG_NAME, tests, nullptr, nullptr}, {}};
   return vb_test_main(argc, argv, suites);
 }

@@ -8,7 +8,8 @@
 
 struct Plant {
   int number;
-  const char *file, *label, *where; // where: FILE:LINE of the assertions that may catch it, "|" between; "" = comparison
+  const char *file, *label,
+      *where; // where: FILE:LINE of the assertions that may catch it, "|" between; "" = comparison
 };
 #include "plants.h"
 
@@ -24,7 +25,7 @@ static std::string run_one(Dut &dut, struct vb_rng *rng, unsigned n) {
   dut.timing.latency = n % 3 ? 5 : 60;
   Job j = random_job(rng, n % 4, 24, n % 8 < 4 ? 30 : 150, static_cast<Spread>(n % kSpreads));
   if (n == 0) j.key_begin = 0, j.key_end = 0, j.rows = 7, j.fill(rng, kWide); // no key
-  if (n >= 2 && n < 8) j.dk = j.dv = 64, j.fill(rng, kNarrow); // sizes that are not the largest
+  if (n >= 2 && n < 8) j.dk = j.dv = 64, j.fill(rng, kNarrow);                // sizes that are not the largest
   if (j.mode == VB_ATTN_EXP || j.mode == VB_ATTN_SUM) {
     uint32_t mode = j.mode;
     j.mode = VB_ATTN_MAX, j.reference();
@@ -75,7 +76,8 @@ static void every_fault() {
       right |= caught == std::string(w, n);
       w += n + (w[n] == '|');
     }
-    VB_CHECK(right, "fault %d in %s: expected %s (%s), caught by '%s'", p.number, p.file, p.label, p.where, caught.c_str());
+    VB_CHECK(right, "fault %d in %s: expected %s (%s), caught by '%s'", p.number, p.file, p.label, p.where,
+             caught.c_str());
     kinds++;
   }
   planted = -1;
