@@ -174,13 +174,10 @@ static void parse_flags(struct vb_reader *r, struct vb_config *c) {
   }
 }
 
-// Gemma multiplies its embeddings by sqrt(hidden), rounded to the type that the checkpoint stores them in.
-static double embed_scale(const struct vb_model *m) {
-  const struct vb_tensor *embed = vb_model_find(m, "model.embed_tokens.weight");
-  const enum vb_dtype type = embed ? embed->dtype : VB_F32;
+double vb_embed_scale(uint32_t hidden, enum vb_dtype type) {
   const int bits = type == VB_BF16 ? 8 : type == VB_F16 ? 11 : 24;
   int e;
-  double f = frexp(sqrt(m->config.hidden), &e);
+  double f = frexp(sqrt(hidden), &e);
   return ldexp(nearbyint(ldexp(f, bits)), e - bits);
 }
 
@@ -203,7 +200,8 @@ static void parse_all(struct vb_model *m, struct vb_reader *r) {
   c->query_scale = 1 / sqrt(c->head_dim);
   c->routed_scale = 1;
   if (vb_is_gemma(c->family)) vb_parse_gemma(r, c);
-  if (vb_is_gemma(c->family)) c->embed_scale = embed_scale(m);
+  const struct vb_tensor *embed = vb_model_find(m, "model.embed_tokens.weight");
+  if (vb_is_gemma(c->family)) c->embed_scale = vb_embed_scale(c->hidden, embed ? embed->dtype : VB_F32);
   if (c->family == VB_QWEN3_NEXT) vb_parse_delta(r, c);
   if (r->result == VB_OK) vb_parse_layers(r, c);
   struct vb_rope_scale scale;

@@ -25,6 +25,9 @@ vb_result vb_build_weights(struct vb_model *m);
 #define VB_MAX_NAME 192 ///< bytes of a tensor name, with its NUL
 vb_result vb_check_name(const char *name);
 
+/// sqrt(hidden) in the type that a checkpoint stores its embedding in: what Gemma multiplies it by.
+double vb_embed_scale(uint32_t hidden, enum vb_dtype type);
+
 /// Tensors that are no part of the model's forward pass: rotary tables of old exporters, multi-token prediction,
 /// the vision part of a wrapper. Skipped by name.
 bool vb_tensor_ignored(const struct vb_model *m, const char *name);

@@ -221,6 +221,17 @@ static const struct config_case family_cases[] = {
     {"deepseek_v32", "q_lora_rank", "null", "q_lora_rank", "indexer"},
     {"deepseek_v32", "mlp_layer_types", "[\"dense\"]", "mlp_layer_types", "num_hidden_layers"},
     {"deepseek_v32", "n_routed_experts", "7", "n_group", "multiple"},
+    {"qwen3_next", "linear_conv_kernel_dim", "3", "linear_conv_kernel_dim", "only 4"},
+    {"qwen3_next", "linear_num_value_heads", "5", "linear_num_value_heads", "multiple"},
+    {"qwen3_next", "linear_num_key_heads", "0", "linear_num_key_heads", "must be"},
+    {"qwen3_next", "linear_value_head_dim", "257", "linear_value_head_dim", "must be"},
+    {"qwen3_next", "linear_key_head_dim", NULL, "linear_key_head_dim", "missing"},
+    {"qwen3_next", "partial_rotary_factor", "0.3", "partial_rotary_factor", "even"},
+    {"qwen3_next", "partial_rotary_factor", "1.5", "partial_rotary_factor", "even"},
+    {"qwen3_next", "full_attention_interval", "2", "model.layers.1.self_attn.q_proj.weight", "missing"},
+    {"qwen3_next", "layer_types", "[\"full_attention\",\"linear_attention\",\"sliding_attention\",\"full_attention\",\"x\"]",
+     "layer_types", "sliding_attention"},
+    {"qwen3_next", "attn_output_gate", "false", "attn_output_gate", "not supported"},
 };
 
 static void family_keys(void) {
