@@ -68,7 +68,7 @@ bool vb_split_restrict(enum vb_op_kind kind, enum vb_axis axis, const struct vb_
   case VB_AXIS_EXPERTS: r = &op->experts.e; break;
   case VB_AXIS_K: // elements in the plan, blocks in the operator
     r = &op->linear.b;
-    begin = begin / VB_BLOCK;
+    begin = vb_blocks(begin); // a cut is a multiple of 32 or the end, where an empty part may stand
     if (end != VB_OPEN) end = vb_blocks(end);
     break;
   case VB_AXES: break;
