@@ -13,7 +13,8 @@ SUPPORT_SRCS := $(wildcard tests/support/*.c)
 SUPPORT_OBJS := $(SUPPORT_SRCS:%.c=$(BUILD)/obj/%.o)
 PLANTED := $(BUILD)/tests/support/planted
 TEST_CPPFLAGS := -Itests
-TEST_LDLIBS := $(shell $(PKG_CONFIG) --libs cunit 2>/dev/null || echo -lcunit)
+# clang calls libatomic for OpenMP reductions over long double.
+TEST_LDLIBS := $(shell $(PKG_CONFIG) --libs cunit 2>/dev/null || echo -lcunit) $(if $(findstring clang,$(CC)),-latomic)
 ALL_SUITES = $(SUITE_BINS) $(TEST_BINS) $(SUITE_SCRIPTS)
 
 # Helpers of a folder: its .c files that are no suite.
