@@ -201,7 +201,8 @@ def train(args: argparse.Namespace) -> None:
     rng = np.random.default_rng(args.seed)
     parts, merges = make_text(args.work)
     tokens = np.concatenate(parts).astype(np.int64)
-    model = new_model(args.arch)
+    # A second stage starts from stored weights; the optimiser's moments start anew, hence its warm-up.
+    model = load_model(args.init).train() if args.init else new_model(args.arch)
     moe = args.arch == "moe"
     matrices = [p for p in model.parameters() if p.dim() > 1]
     vectors = [p for p in model.parameters() if p.dim() <= 1]
@@ -209,7 +210,8 @@ def train(args: argparse.Namespace) -> None:
     optimiser = torch.optim.AdamW(groups, lr=args.lr, betas=(0.9, 0.95), fused=True)
     sample = torch.from_numpy(tokens[: 16 * WINDOW]).reshape(16, WINDOW)
     began, running = time.time(), None
-    for step in range(args.steps):
+    last = min(args.stop or args.steps, args.steps)
+    for step in range(last):
         rate = learning_rate(step, args.steps, args.lr, args.warm)
         for group in optimiser.param_groups:
             group["lr"] = rate
@@ -238,12 +240,15 @@ def train(args: argparse.Namespace) -> None:
     text = (TINY / "heldout.txt").read_text(encoding="utf-8")
     report = {
         "command": f"train_tiny.py train --arch {args.arch} --steps {args.steps} --batch {args.batch} --lr {args.lr} "
-        f"--warm {args.warm} --seed {args.seed}" + (f" --aux {args.aux}" if moe else ""),
+        f"--warm {args.warm} --seed {args.seed}"
+        + (f" --aux {args.aux}" if moe else "")
+        + (f" --stop {args.stop}" if args.stop else "")
+        + (f" --init models/tiny/{args.arch}" if args.init else ""),
         "torch": torch.__version__,
         "transformers": transformers.__version__,
         "corpus_sha256": CORPUS_SHA256,
         "parameters": sum(p.numel() for p in final.parameters()),
-        "training_tokens_seen": args.steps * args.batch * WINDOW,
+        "training_tokens_seen": last * args.batch * WINDOW,
         "training_minutes_one_thread": round(minutes, 1),
         **evaluate(final, merges, text),
     }
@@ -276,6 +281,8 @@ def main() -> None:
     p.add_argument("--warm", type=int, default=100)
     p.add_argument("--aux", type=float, default=0.0003, help="balance loss per layer (MoE)")
     p.add_argument("--seed", type=int, default=1)
+    p.add_argument("--init", type=Path, help="checkpoint to go on from, instead of random weights")
+    p.add_argument("--stop", type=int, default=0, help="end after so many of --steps, before the decay is done")
     p.add_argument("--log-every", type=int, default=50)
     p.add_argument("--save-every", type=int, default=0, help="steps between intermediate saves")
     p = commands.add_parser("eval")
