@@ -14,6 +14,7 @@
 #define VB_EM_NONE ((short)-32768)
 #define VB_Z_ONE 0x3f800000u
 #define VB_Z_LOG2E 0x3fb8aa3bu
+#define VB_Z_LN2 0x3f317218u
 #define VB_Z_MAX 0x5f7fffffu // (2 - 2^-23) * 2^63, where the carrier saturates
 
 uint vb_blocks(uint n) { return (n + VB_BLOCK - 1u) / VB_BLOCK; }
@@ -64,6 +65,8 @@ int vb_man(uint x) {
   int m = vb_expb(x) ? (int)((x & 0x7fffffu) | 0x800000u) : 0;
   return (x >> 31) ? -m : m;
 }
+
+uint vb_neg(uint x) { return x ? x ^ 0x80000000u : 0u; }
 
 // sign | m * 2^(ex - 23) for a mantissa m in [2^23, 2^24]: the one place where results flush and saturate.
 uint vb_carrier(uint sign, uint m, int ex) {
@@ -197,6 +200,21 @@ uint vb_tanh(uint x) {
 uint vb_gelu_tanh(uint x) {
   uint p = vb_add(VB_Z_ONE, vb_mul(vb_mul(x, x), 0x3d372713u));
   return vb_mul(x, vb_sigmoid(vb_mul(vb_mul(x, p), 0x3fcc422au)));
+}
+
+// log2(1 + z / 2^31) in Q.31, 0 <= z <= 2^31.
+long vb_log2_1p(ulong z) { return (z >> 31) ? 1L << 31 : vb_q7(vb_log2_tab, (uint)z); }
+// log2 of a positive integer, Q.31.
+long vb_log2i(ulong n) {
+  int e;
+  uint u = vb_norm_u32(n, &e);
+  return ((long)(e + 31) << 31) + vb_q7(vb_log2_tab, u & 0x7fffffffu);
+}
+// softplus(x) * log2(e) in Q.31, below 2^39.
+ulong vb_softplus2(uint x) {
+  ulong t = vb_t31(x);
+  ulong z = vb_shr_rhu((ulong)vb_q7(vb_exp2_tab, (uint)(t & 0x7fffffffUL)), (int)(t >> 31));
+  return ((x >> 31) ? 0UL : t) + (ulong)vb_log2_1p(z);
 }
 
 // 1 / sqrt(x), x >= 0; 0 at 0.

@@ -18,6 +18,43 @@ uchar vb_pack_row(__global const uint *x, uint d, uint scaled, uint scale, __glo
   return top;
 }
 
+// What comes before quantisation, in place: the position's scale, `scale` (0: none), the rotation. One item per vector,
+// `heads` of them per token.
+#define VB_MAX_ROTATED 128u
+
+// 1 + temperature * ln(1 + floor((pos + 1) / floor_scale)).
+uint vb_position_scale(uint pos, uint floor_scale, uint temperature) {
+  uint log2 = vb_norm(vb_log2i(1UL + ((ulong)pos + 1UL) / floor_scale), -31);
+  return vb_add(VB_Z_ONE, vb_mul(temperature, vb_mul(log2, VB_Z_LN2)));
+}
+
+// Hadamard rotation of d values, a power of two: add stages on integers of one exponent, times 2^-share.
+void vb_rotate(__global uint *x, uint d, int share) {
+  int a[VB_MAX_ROTATED], e = 0;
+  for (uint i = 0u; i < d; i++) e = max(e, vb_expb(x[i]));
+  for (uint i = 0u; i < d; i++) a[i] = (int)vb_shr_rne((long)vb_man(x[i]), e - vb_expb(x[i]));
+  for (uint step = 1u; step < d; step *= 2u)
+    for (uint i = 0u; i < d; i++)
+      if (!(i & step)) {
+        int p = a[i], q = a[i + step];
+        a[i] = p + q;
+        a[i + step] = p - q;
+      }
+  for (uint i = 0u; i < d; i++) x[i] = vb_norm((long)a[i], e - 150 - share);
+}
+
+__kernel void vb_pack_prepare(__global uint *x, __global const uint *pos, uint heads, uint d, uint floor_scale,
+                              uint temperature, uint scale, uint rotate, int share) {
+  size_t r = get_global_id(0);
+  uint p = floor_scale ? vb_position_scale(pos[r / heads], floor_scale, temperature) : 0u;
+  x += r * d;
+  for (uint i = 0u; i < d; i++) {
+    if (floor_scale) x[i] = vb_mul(x[i], p);
+    if (scale) x[i] = vb_mul(x[i], scale);
+  }
+  if (rotate) vb_rotate(x, d, share);
+}
+
 __kernel void vb_pack_q(__global const uint *x, __global uchar *rec, uint d, uint scale) {
   size_t r = get_global_id(0);
   rec += r * vb_rec_bytes(d);

@@ -3,7 +3,7 @@
 B ?= build
 
 # The order is the order of compilation: later files use earlier ones. host/ocl/program.c names the files again.
-VB_CL := tables num block embed rmsnorm linear rope pack attention swiglu router experts add conv probe
+VB_CL := tables num block embed rmsnorm linear rope pack attention swiglu router experts add conv join indexer delta probe
 VB_CL_FILES := $(VB_CL:%=kernels_cl/%.cl)
 
 VB_OCL_GEN := $(B)/gen/kernels_cl.c

@@ -7,8 +7,8 @@ static const size_t score_bytes = (size_t)64 << 20; // of the scores that are ke
 struct uint2 {
   cl_uint x, y;
 };
-struct uint4 {
-  cl_uint kv_head, begin, end, head;
+struct row { // struct vb_attn_row of kernels_cl/attention.cl
+  cl_uint kv_head, begin, end, head, list;
 };
 
 struct work {
@@ -17,12 +17,14 @@ struct work {
   uint32_t groups;
   size_t rows, tiles;
   const struct uint2 *tile; // first row, rows
-  cl_uint begin, keys; // keys that any row sees
+  cl_uint begin, keys; // candidates that any row sees: keys, or list entries
+  uint32_t end;        // no row sees a key from here on
+  uint32_t *list, *list_start; // NULL, or what is left of the key lists, and of each token where it starts
   struct vb_mirror *kv;
   cl_mem values;          // buffer that the values lie in
   cl_ulong value_head;    // bytes from head to head
   cl_uint vcodes, val, offset;
-  cl_mem sinks, q, row_table, tile_table, scores, m, em, l, num;
+  cl_mem sinks, q, row_table, tile_table, lists, scores, m, em, l, num;
 };
 
 /// Keys that token t sees.
@@ -34,22 +36,66 @@ static struct vb_range visible(const struct vb_attention_op *op, uint32_t t) {
   return r;
 }
 
-/// Upload the tables: per row its heads and keys, per tile its rows.
+/// Candidates of token t: the entries of its list that it sees, or its keys.
+static struct vb_range candidates(const struct work *w, uint32_t t) {
+  uint32_t i = t - w->op->t.begin;
+  return w->list ? (struct vb_range){0, w->list_start[i + 1] - w->list_start[i]} : visible(w->op, t);
+}
+
+/// Keep of every token's list what the token sees.
+static bool cut_lists(struct vb_ocl *d, struct work *w) {
+  const struct vb_attention_op *op = w->op;
+  size_t entries = 0;
+  for (uint32_t t = op->t.begin; t < op->t.end; t++) entries += op->list_count[t];
+  w->list = vb_ocl_stage(d, entries * sizeof *w->list);
+  w->list_start = vb_ocl_stage(d, (vb_count(op->t) + (size_t)1) * sizeof *w->list_start);
+  if (!w->list || !w->list_start) return false;
+  uint32_t n = 0;
+  for (uint32_t t = op->t.begin; t < op->t.end; t++) {
+    struct vb_range keys = visible(op, t);
+    const uint32_t *list = op->list + (uint64_t)t * op->list_stride;
+    for (uint32_t i = 0; i < op->list_count[t]; i++)
+      if (list[i] >= keys.begin && list[i] < keys.end) w->list[n++] = list[i];
+    w->list_start[t - op->t.begin + 1] = n;
+  }
+  w->lists = vb_ocl_put_rows(d, S_LIST, w->list, n * sizeof *w->list, n * sizeof *w->list, 1);
+  return d->status == VB_OK;
+}
+
+/// What the rows see together.
+static bool bound(struct vb_ocl *d, struct work *w) {
+  uint32_t end = 0;
+  if (w->op->list && !cut_lists(d, w)) return false;
+  if (!w->op->list) w->lists = vb_ocl_scratch(d, S_LIST, 4);
+  for (uint32_t t = w->op->t.begin; t < w->op->t.end; t++) {
+    struct vb_range seen = candidates(w, t), keys = visible(w->op, t);
+    if (seen.begin < w->begin) w->begin = seen.begin;
+    if (seen.end > end) end = seen.end;
+    if (keys.end > w->end) w->end = keys.end;
+  }
+  w->keys = end > w->begin ? end - w->begin : 0;
+  return d->status == VB_OK;
+}
+
+/// Upload the tables: per row its heads and candidates, per tile its rows.
 static bool put_tables(struct vb_ocl *d, struct work *w) {
   const struct vb_attention_op *op = w->op;
-  struct uint4 *row = vb_ocl_stage(d, w->rows * sizeof *row);
+  struct row *row = vb_ocl_stage(d, w->rows * sizeof *row);
   struct uint2 *tile = vb_ocl_stage(d, w->rows * sizeof *tile);
   if (!row || !tile) return false;
   w->tile = tile;
   size_t r = 0;
   for (uint32_t i = 0; i < w->groups; i++) {
-    size_t end = r + (size_t)w->group[i].heads * vb_count(op->t);
-    for (size_t first = r; first < end; first += TILE)
-      tile[w->tiles++] = (struct uint2){(cl_uint)first, (cl_uint)(end - first < TILE ? end - first : TILE)};
+    size_t heads = w->group[i].heads, all = heads * vb_count(op->t), together = w->list ? heads : all;
+    for (size_t from = r; from < r + all; from += together) // rows of a tile have one list
+      for (size_t at = 0; at < together; at += TILE)
+        tile[w->tiles++] =
+            (struct uint2){(cl_uint)(from + at), (cl_uint)(together - at < TILE ? together - at : TILE)};
     for (uint32_t t = op->t.begin; t < op->t.end; t++)
-      for (uint32_t h = 0; h < w->group[i].heads; h++) {
-        struct vb_range keys = visible(op, t);
-        row[r++] = (struct uint4){w->group[i].kv_head, keys.begin, keys.end, w->group[i].h0 + h};
+      for (uint32_t h = 0; h < heads; h++) {
+        struct vb_range seen = candidates(w, t);
+        row[r++] = (struct row){w->group[i].kv_head, seen.begin, seen.end, w->group[i].h0 + h,
+                                w->list ? w->list_start[t - op->t.begin] : 0};
       }
   }
   w->row_table = vb_ocl_put_rows(d, S_ROWS, row, w->rows * sizeof *row, w->rows * sizeof *row, 1);
@@ -62,21 +108,22 @@ static void batch(struct vb_ocl *d, const struct work *w, size_t tile0, size_t t
   const struct vb_attention_op *op = w->op;
   const struct vb_kv *kv = op->kv;
   cl_uint sink = op->sinks && op->mode == VB_ATTN_FULL; // of a split, the merge adds it
-  struct vb_arg range[] = {VB_U32(w->begin), VB_U32(w->keys), VB_U32(row0)};
+  struct vb_arg listed = VB_U32(op->list != NULL), range[] = {VB_U32(w->begin), VB_U32(w->keys), VB_U32(row0)};
   VB_RUN(d, "vb_attn_scores", VB_GRID((w->keys + KEYS_PER_ITEM - 1) / KEYS_PER_ITEM, tiles), VB_MEM(w->q),
-         VB_MEM(w->kv->k), VB_MEM(w->row_table), VB_MEM(w->tile_table), VB_MEM(w->scores), VB_U32(kv->dk),
+         VB_MEM(w->kv->k), VB_MEM(w->row_table), VB_MEM(w->tile_table), VB_MEM(w->lists), VB_MEM(w->scores),
+         listed, VB_U32(kv->dk),
          VB_U64(w->kv->k_head), VB_U64((cl_ulong)op->cap), range[0], range[1], range[2], VB_U32((cl_uint)tile0));
   if (op->mode == VB_ATTN_FULL || op->mode == VB_ATTN_MAX)
     VB_RUN(d, "vb_attn_max", VB_GRID(rows, 1), VB_MEM(w->scores), VB_MEM(w->row_table), VB_MEM(w->sinks),
            VB_MEM(w->m), VB_U32(sink), range[0], range[1], range[2]);
   if (op->mode == VB_ATTN_FULL || op->mode == VB_ATTN_EXP)
-    VB_RUN(d, "vb_attn_exp", VB_GRID(rows, 1), VB_MEM(w->scores), VB_MEM(w->kv->k), VB_MEM(w->row_table), VB_MEM(w->m),
-           VB_MEM(w->em), VB_U32(kv->dk), VB_U32(kv->dv), VB_U64(w->kv->k_head), VB_U32(w->vcodes), range[0], range[1],
+    VB_RUN(d, "vb_attn_exp", VB_GRID(rows, 1), VB_MEM(w->scores), VB_MEM(w->kv->k), VB_MEM(w->row_table), VB_MEM(w->lists),
+           VB_MEM(w->m), VB_MEM(w->em), listed, VB_U32(kv->dk), VB_U32(kv->dv), VB_U64(w->kv->k_head), VB_U32(w->vcodes), range[0], range[1],
            range[2]);
   if (op->mode == VB_ATTN_FULL || op->mode == VB_ATTN_SUM)
     VB_RUN(d, "vb_attn_sum", VB_GRID(vb_blocks(kv->dv), rows), VB_MEM(w->scores), VB_MEM(w->kv->k), VB_MEM(w->values),
-           VB_MEM(w->row_table), VB_MEM(w->m), VB_MEM(w->em), VB_MEM(w->l), VB_MEM(w->num), VB_MEM(w->sinks),
-           VB_U32(sink), VB_U32(kv->dk), VB_U32(kv->dv), VB_U64(w->kv->k_head), VB_U64(w->value_head),
+           VB_MEM(w->row_table), VB_MEM(w->lists), VB_MEM(w->m), VB_MEM(w->em), VB_MEM(w->l), VB_MEM(w->num),
+           VB_MEM(w->sinks), listed, VB_U32(sink), VB_U32(kv->dk), VB_U32(kv->dv), VB_U64(w->kv->k_head), VB_U64(w->value_head),
            VB_U32(w->vcodes), VB_U32(w->val), VB_U32(w->offset), range[0], range[1], range[2]);
 }
 
@@ -94,15 +141,9 @@ static void batches(struct vb_ocl *d, struct work *w) {
 static void source_attention(struct vb_ocl *d, const struct vb_attention_op *op) {
   uint32_t dv = op->kv->dv;
   struct work w = {.op = op, .begin = UINT32_MAX, .rows = (size_t)vb_count(op->t) * vb_count(op->h)};
-  uint32_t end = 0;
-  for (uint32_t t = op->t.begin; t < op->t.end; t++) {
-    struct vb_range keys = visible(op, t);
-    if (keys.begin < w.begin) w.begin = keys.begin;
-    if (keys.end > end) end = keys.end;
-  }
-  w.keys = end > w.begin ? end - w.begin : 0;
+  if (!bound(d, &w)) return;
   w.groups = vb_ocl_head_rows(d, op, &w.group);
-  if (!put_tables(d, &w) || !(w.kv = vb_ocl_mirror(d, op->kv, end))) return;
+  if (!put_tables(d, &w) || !(w.kv = vb_ocl_mirror(d, op->kv, w.end))) return;
   bool own = op->kv->v != NULL; // values of their own, or the first elements of the keys
   w.values = own ? w.kv->v : w.kv->k;
   w.value_head = own ? w.kv->v_head : w.kv->k_head;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/// Operators whose tokens hardly meet: embed, norms, rope, pack, swiglu, add, soft-cap, convolution.
+/// Operators whose tokens hardly meet: embed, norms, rope, pack, swiglu, add, soft-cap, convolution, join.
 #include "ocl/internal.h"
 #include <string.h>
 
@@ -53,15 +53,32 @@ vb_result vb_ocl_rope(struct vb_ocl *d, const struct vb_rope_op *op) {
   return vb_ocl_end(d);
 }
 
+/// log2 of a power of two: the stages of a rotation.
+static int stages(uint32_t n) { return n ? 31 - __builtin_clz(n) : 0; }
+
+/// Scale and rotate the vectors of op's ranges, dense in `x`, in place.
+static void prepare(struct vb_ocl *d, cl_mem x, const struct vb_pack_q_op *op, int share) {
+  size_t tokens = vb_count(op->t), heads = vb_count(op->h);
+  cl_mem pos = op->floor_scale ? vb_ocl_put_rows(d, S_IDS, op->pos + op->t.begin, tokens * 4, tokens * 4, 1)
+                               : vb_ocl_scratch(d, S_IDS, 4);
+  VB_RUN(d, "vb_pack_prepare", VB_GRID(tokens * heads, 1), VB_MEM(x), VB_MEM(pos), VB_U32((cl_uint)heads),
+         VB_U32(op->d), VB_U32(op->floor_scale), VB_U32(op->temperature), VB_U32(op->scale), VB_U32(op->hadamard),
+         VB_U32((cl_uint)share));
+}
+
 vb_result vb_ocl_pack_q(struct vb_ocl *d, const struct vb_pack_q_op *op) {
   if (!vb_ocl_begin(d)) return vb_ocl_end(d);
   const char *lacks = vb_ocl_lacks(d, VB_OCL_PACK_Q, op);
   if (lacks) vb_ocl_fault(d, VB_BAD_INPUT, "pack_q: %s is not offered by this device", lacks);
+  if (d->status != VB_OK) return vb_ocl_end(d);
   size_t tokens = vb_count(op->t), heads = vb_count(op->h), in = op->d * sizeof(vb_z), out = vb_rec_bytes(op->d);
   size_t first = (size_t)op->t.begin * op->heads + op->h.begin;
   cl_mem x = vb_ocl_put_rows(d, S_X, op->x + first * op->d, heads * in, op->heads * in, tokens);
   cl_mem rec = vb_ocl_scratch(d, S_Y, tokens * heads * out);
-  VB_RUN(d, "vb_pack_q", VB_GRID(tokens * heads, 1), VB_MEM(x), VB_MEM(rec), VB_U32(op->d), VB_U32(op->scale));
+  bool prepared = op->floor_scale || op->hadamard;
+  if (prepared) prepare(d, x, op, stages(op->d) / 2);
+  VB_RUN(d, "vb_pack_q", VB_GRID(tokens * heads, 1), VB_MEM(x), VB_MEM(rec), VB_U32(op->d),
+         VB_U32(prepared ? 0 : op->scale));
   vb_ocl_get_rows(d, rec, 0, op->rec + first * out, heads * out, op->heads * out, tokens);
   return vb_ocl_end(d);
 }
@@ -70,6 +87,7 @@ vb_result vb_ocl_pack_kv(struct vb_ocl *d, const struct vb_pack_kv_op *op) {
   if (!vb_ocl_begin(d)) return vb_ocl_end(d);
   const char *lacks = vb_ocl_lacks(d, VB_OCL_PACK_KV, op);
   if (lacks) vb_ocl_fault(d, VB_BAD_INPUT, "pack_kv: %s is not offered by this device", lacks);
+  if (d->status != VB_OK) return vb_ocl_end(d);
   size_t tokens = vb_count(op->t), heads = vb_count(op->h), all = op->heads;
   uint32_t dv = op->v ? op->dv : 0;
   size_t k_in = op->dk * sizeof(vb_z), v_in = dv * sizeof(vb_z);
@@ -79,6 +97,10 @@ vb_result vb_ocl_pack_kv(struct vb_ocl *d, const struct vb_pack_kv_op *op) {
   cl_mem v = dv ? vb_ocl_put_rows(d, S_X2, op->v + first * dv, heads * v_in, all * v_in, tokens)
                 : vb_ocl_scratch(d, S_X2, 4);
   cl_mem krec = vb_ocl_scratch(d, S_Y, tokens * heads * k_out), vrec = vb_ocl_scratch(d, S_Y2, tokens * heads * v_out);
+  if (op->hadamard) {
+    const struct vb_pack_q_op keys = {.d = op->dk, .hadamard = 1, .t = op->t, .h = op->h};
+    prepare(d, k, &keys, stages(op->dk) - stages(op->dk) / 2);
+  }
   VB_RUN(d, "vb_pack_kv", VB_GRID(tokens * heads, 1), VB_MEM(k), VB_MEM(v), VB_MEM(krec), VB_MEM(vrec), VB_U32(op->dk),
          VB_U32(dv));
   vb_ocl_get_rows(d, krec, 0, op->krec + first * k_out, heads * k_out, all * k_out, tokens);
@@ -86,16 +108,17 @@ vb_result vb_ocl_pack_kv(struct vb_ocl *d, const struct vb_pack_kv_op *op) {
   return vb_ocl_end(d);
 }
 
-/// y = f(a, b) over tokens t and columns n; act NULL: the kernel has no such argument.
+/// y = f(a, b) over tokens t and columns n; act NULL: the kernel has no such argument and needs both inputs.
 static vb_result binary(struct vb_ocl *d, const char *kernel, const vb_z *a, const vb_z *b, vb_z *y, uint32_t cols,
                         struct vb_range t, struct vb_range n, const enum vb_act *act) {
   if (!vb_ocl_begin(d)) return vb_ocl_end(d);
   size_t tokens = vb_count(t), row = vb_count(n) * sizeof(vb_z), stride = cols * sizeof(vb_z);
   size_t first = (size_t)t.begin * cols + n.begin, count = tokens * vb_count(n);
   cl_mem x = vb_ocl_put_rows(d, S_X, a + first, row, stride, tokens);
-  cl_mem x2 = vb_ocl_put_rows(d, S_X2, b + first, row, stride, tokens);
+  cl_mem x2 = b ? vb_ocl_put_rows(d, S_X2, b + first, row, stride, tokens) : vb_ocl_scratch(d, S_X2, 4);
   cl_mem out = vb_ocl_scratch(d, S_Y, count * sizeof(vb_z));
-  if (act) VB_RUN(d, kernel, VB_ELEMENTS(count, 1), VB_MEM(x), VB_MEM(x2), VB_MEM(out), VB_U64(count), VB_U32(*act));
+  if (act) VB_RUN(d, kernel, VB_ELEMENTS(count, 1), VB_MEM(x), VB_MEM(x2), VB_MEM(out), VB_U64(count), VB_U32(*act),
+                  VB_U32(b != NULL));
   else VB_RUN(d, kernel, VB_ELEMENTS(count, 1), VB_MEM(x), VB_MEM(x2), VB_MEM(out), VB_U64(count));
   vb_ocl_get_rows(d, out, 0, y + first, row, stride, tokens);
   return vb_ocl_end(d);
@@ -134,5 +157,29 @@ vb_result vb_ocl_conv(struct vb_ocl *d, const struct vb_conv_op *op) {
   cl_mem w = vb_ocl_put_rows(d, S_X2, op->w + (size_t)op->n.begin * 4, 4 * row, 4 * row, 1);
   VB_RUN(d, "vb_conv", VB_ELEMENTS(columns, tokens), VB_MEM(x), VB_MEM(w), VB_MEM(y), VB_U32((cl_uint)columns));
   vb_ocl_get_rows(d, y, 0, op->y + first, row, stride, tokens);
+  return vb_ocl_end(d);
+}
+
+/// A source's rows for tokens t and heads h; its one head where it has no others.
+static cl_mem put_piece(struct vb_ocl *d, enum vb_slot slot, const struct vb_piece *p, struct vb_range t,
+                        struct vb_range h) {
+  if (!p->len) return vb_ocl_scratch(d, slot, 4);
+  bool many = p->heads > 1;
+  size_t row = (many ? vb_count(h) : 1) * p->width * sizeof(vb_z), stride = (size_t)p->heads * p->width * sizeof(vb_z);
+  const vb_z *first = p->x + ((size_t)t.begin * p->heads + (many ? h.begin : 0)) * p->width;
+  return vb_ocl_put_rows(d, slot, first, row, stride, vb_count(t));
+}
+
+vb_result vb_ocl_join(struct vb_ocl *d, const struct vb_join_op *op) {
+  if (!vb_ocl_begin(d)) return vb_ocl_end(d);
+  size_t tokens = vb_count(op->t), heads = vb_count(op->h), len = (size_t)op->a.len + op->b.len;
+  size_t row = heads * len * sizeof(vb_z), stride = op->heads * len * sizeof(vb_z);
+  cl_mem a = put_piece(d, S_X, &op->a, op->t, op->h), b = put_piece(d, S_X2, &op->b, op->t, op->h);
+  cl_mem y = vb_ocl_scratch(d, S_Y, row * tokens);
+#define PIECE(p) VB_U32((p).heads), VB_U32((p).width), VB_U32((p).first), VB_U32((p).len)
+  VB_RUN(d, "vb_join", VB_ELEMENTS(len, tokens * heads), VB_MEM(a), VB_MEM(b), VB_MEM(y), VB_U32((cl_uint)heads),
+         PIECE(op->a), PIECE(op->b));
+#undef PIECE
+  vb_ocl_get_rows(d, y, 0, op->y + ((size_t)op->t.begin * op->heads + op->h.begin) * len, row, stride, tokens);
   return vb_ocl_end(d);
 }

@@ -15,7 +15,8 @@
 /// Reused device buffers. One name per role; roles of one call never share a buffer.
 enum vb_slot {
   S_X, S_X2, S_Y, S_Y2, S_Q, S_CODES, S_TOP, S_ACC, S_H, S_HQ, S_HCODES, S_HTOP, S_SCORES, S_M, S_EM, S_L, S_NUM,
-  S_ROWS, S_TILES, S_TABLE, S_TABLE2, S_GATES, S_IDS, S_HIST, S_OFFSETS, S_LIST, VB_SLOTS
+  S_ROWS, S_TILES, S_TABLE, S_TABLE2, S_GATES, S_IDS, S_HIST, S_OFFSETS, S_LIST, S_Q2, S_CODES2, S_TOP2,
+  S_H2, S_HQ2, S_HCODES2, S_HTOP2, S_TABLE3, S_TABLE4, S_BEFORE, VB_SLOTS
 };
 
 struct vb_buffer {
@@ -79,7 +80,7 @@ struct vb_ocl {
   vb_result status; ///< of the call in progress
   char failure[1024];
   struct vb_ocl_stats stats;
-  struct vb_kernel kernel[48];
+  struct vb_kernel kernel[96];
   uint32_t kernels;
   struct vb_buffer slot[VB_SLOTS];
   struct vb_weight *weight; ///< open addressing

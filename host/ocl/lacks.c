@@ -4,11 +4,11 @@
 #include "ocl/internal.h"
 
 static const char *attention(const struct vb_ocl *d, const struct vb_attention_op *op) {
-  if (op->list) return "a key list";
   if (d->info.compiler) {
     if (op->kv->v ? op->kv->dv > VB_MAX_DV : op->kv->dv > op->kv->dk) return "the value size";
     return NULL;
   }
+  if (op->list) return "a key list";
   if (op->window) return "a window";
   if (op->chunk) return "chunks";
   if (op->sinks) return "sinks";
@@ -25,12 +25,8 @@ static const char *router(const struct vb_ocl *d, const struct vb_router_op *op)
   return op->groups ? "expert groups" : NULL;
 }
 
-static const char *experts(const struct vb_experts_op *op) {
-  const struct vb_experts_w *w = op->w;
-  if (w->shared_inter) return "a shared expert";
-  if (w->act != VB_EXPERT_SWIGLU) return "the activation";
-  if (w->gate_input) return "gated inputs";
-  return w->gate_bias || w->up_bias || w->down_bias ? "expert biases" : NULL;
+static const char *rotation(uint32_t hadamard, uint32_t n) {
+  return hadamard && (!n || n > 128 || (n & (n - 1))) ? "a Hadamard rotation of this size" : NULL;
 }
 
 const char *vb_ocl_lacks(const struct vb_ocl *d, enum vb_ocl_kind kind, const void *op) {
@@ -38,15 +34,14 @@ const char *vb_ocl_lacks(const struct vb_ocl *d, enum vb_ocl_kind kind, const vo
   switch (kind) {
   case VB_OCL_ATTENTION: return attention(d, op);
   case VB_OCL_ROUTER: return router(d, op);
-  case VB_OCL_EXPERTS: return experts(op);
   case VB_OCL_LINEAR: return linear(op);
   case VB_OCL_PACK_Q: {
     const struct vb_pack_q_op *q = op;
-    return q->hadamard ? "the Hadamard rotation" : q->floor_scale ? "a position scale" : NULL;
+    return rotation(q->hadamard, q->d);
   }
   case VB_OCL_PACK_KV: {
     const struct vb_pack_kv_op *kv = op;
-    return kv->hadamard ? "the Hadamard rotation" : NULL;
+    return rotation(kv->hadamard, kv->dk);
   }
   default: return NULL;
   }

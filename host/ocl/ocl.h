@@ -17,7 +17,8 @@ struct vb_ocl;
 
 enum vb_ocl_kind {
   VB_OCL_EMBED, VB_OCL_RMSNORM, VB_OCL_LINEAR, VB_OCL_ROPE, VB_OCL_PACK_Q, VB_OCL_PACK_KV, VB_OCL_ATTENTION,
-  VB_OCL_SWIGLU, VB_OCL_ADD, VB_OCL_ROUTER, VB_OCL_EXPERTS, VB_OCL_SOFTCAP, VB_OCL_CONV, VB_OCL_KINDS
+  VB_OCL_SWIGLU, VB_OCL_ADD, VB_OCL_ROUTER, VB_OCL_EXPERTS, VB_OCL_SOFTCAP, VB_OCL_CONV,
+  VB_OCL_JOIN, VB_OCL_DELTA, VB_OCL_INDEXER, VB_OCL_KINDS
 };
 const char *vb_ocl_kind_name(enum vb_ocl_kind kind);
 
@@ -67,7 +68,11 @@ vb_result vb_ocl_add(struct vb_ocl *d, const struct vb_add_op *op);
 vb_result vb_ocl_router(struct vb_ocl *d, const struct vb_router_op *op);
 vb_result vb_ocl_softcap(struct vb_ocl *d, const struct vb_softcap_op *op);
 vb_result vb_ocl_conv(struct vb_ocl *d, const struct vb_conv_op *op);
-/// FULL needs all experts in `e` and leaves hq, hcodes and hmax alone.
+vb_result vb_ocl_join(struct vb_ocl *d, const struct vb_join_op *op);
+vb_result vb_ocl_delta(struct vb_ocl *d, const struct vb_delta_op *op);
+/// The index keys are kept on the device like those of attention.
+vb_result vb_ocl_indexer(struct vb_ocl *d, const struct vb_indexer_op *op);
+/// FULL needs all experts in `e`, the shared one too, and leaves the arrays of hidden values alone.
 vb_result vb_ocl_experts(struct vb_ocl *d, const struct vb_experts_op *op);
 
 /// Weights stay on the device, keyed by their host address, and are taken to be immutable. Call this before weights

@@ -7,7 +7,8 @@
 
 const char *vb_ocl_kind_name(enum vb_ocl_kind kind) {
   static const char *const name[VB_OCL_KINDS] = {"embed", "rmsnorm", "linear", "rope", "pack_q", "pack_kv",
-                                                 "attention", "swiglu", "add", "router", "experts", "softcap", "conv"};
+                                                 "attention", "swiglu", "add", "router", "experts", "softcap", "conv",
+                                                 "join", "delta", "indexer"};
   return kind < VB_OCL_KINDS ? name[kind] : "?";
 }
 

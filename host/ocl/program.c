@@ -9,9 +9,9 @@
 // Files of each program, in order of use.
 static const char *const operator_files[] = {"tables.cl", "num.cl", "block.cl", "embed.cl", "rmsnorm.cl", "linear.cl",
                                              "rope.cl", "pack.cl", "attention.cl", "swiglu.cl", "router.cl",
-                                             "experts.cl", "add.cl", "conv.cl"};
+                                             "experts.cl", "add.cl", "conv.cl", "join.cl", "indexer.cl", "delta.cl"};
 static const char *const probe_files[] = {"tables.cl", "num.cl", "block.cl", "probe.cl"};
-enum { MAX_FILES = 16 };
+enum { MAX_FILES = 24 };
 
 /// A whole file, terminated; NULL when it cannot be read.
 static char *read_file(const char *path, size_t *bytes) {

@@ -33,9 +33,9 @@ static enum vb_ocl_kind ocl_kind(enum vb_op_kind k) {
   case VB_OP_EXPERTS: return VB_OCL_EXPERTS;
   case VB_OP_SOFTCAP: return VB_OCL_SOFTCAP;
   case VB_OP_CONV: return VB_OCL_CONV;
-  case VB_OP_JOIN:
-  case VB_OP_DELTA:
-  case VB_OP_INDEXER:
+  case VB_OP_JOIN: return VB_OCL_JOIN;
+  case VB_OP_DELTA: return VB_OCL_DELTA;
+  case VB_OP_INDEXER: return VB_OCL_INDEXER;
   case VB_OP_KINDS: break;
   }
   return VB_OCL_KINDS;
@@ -72,7 +72,10 @@ static vb_result dispatch(struct vb_ocl *d, enum vb_op_kind kind, const union vb
   case VB_OP_EXPERTS: return vb_ocl_experts(d, &op->experts);
   case VB_OP_SOFTCAP: return vb_ocl_softcap(d, &op->softcap);
   case VB_OP_CONV: return vb_ocl_conv(d, &op->conv);
-  default: break;
+  case VB_OP_JOIN: return vb_ocl_join(d, &op->join);
+  case VB_OP_DELTA: return vb_ocl_delta(d, &op->delta);
+  case VB_OP_INDEXER: return vb_ocl_indexer(d, &op->indexer);
+  case VB_OP_KINDS: break;
   }
   return vb_fail(VB_DEVICE, "unknown operator kind %d", (int)kind);
 }

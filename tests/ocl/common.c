@@ -31,16 +31,30 @@ bool ocl_small(void) {
   return s && s[0] == '1';
 }
 
+struct vb_ocl *ocl_dev;
+
+void until(const char *op, void (*one)(struct vb_rng *r)) {
+  struct vb_rng r = vb_test_rng();
+  uint64_t start = vb_test_values(op), want = ocl_small() ? 64 : vb_test_count(20000, 2000000);
+  if (!ocl_small() && !strcmp(op, "attention")) want *= 10; // a call compares its whole arrays four times and more
+  while (vb_test_values(op) - start < want) {
+    one(&r);
+    vb_ocl_forget_weights(ocl_dev);
+  }
+}
+
 void *take(struct arena *a, size_t bytes) {
   void *p = calloc(1, bytes ? bytes : 1);
   if (!p || a->n == sizeof a->block / sizeof *a->block) abort();
   return a->block[a->n++] = p;
 }
 void *take_copy(struct arena *a, const void *from, size_t bytes) { return memcpy(take(a, bytes), from, bytes); }
+void *junk(struct arena *a, size_t bytes) { return memset(take(a, bytes), 0x5a, bytes); }
 void drop(struct arena *a) {
   while (a->n) free(a->block[--a->n]);
 }
 
+uint32_t size(struct vb_rng *r, uint32_t small, uint32_t big) { return between(r, 1, ocl_small() ? small : big); }
 uint32_t between(struct vb_rng *r, uint32_t lo, uint32_t hi) { return lo + (uint32_t)vb_rng_below(r, hi - lo + 1); }
 struct vb_range subrange(struct vb_rng *r, uint32_t n) {
   if (vb_rng_below(r, 3) == 0) return (struct vb_range){0, n};
@@ -89,6 +103,7 @@ void cache_fill(struct vb_rng *r, struct vb_kv *kv, uint32_t from, uint32_t to) 
     for (uint32_t j = from; j < to; j++) {
       vb_rng_fill(r, kk, x, kv->dk);
       vb_rec_fill(x, kv->dk, vb_kv_key(kv, h, j));
+      if (!kv->v) continue; // the values are in the keys
       vb_rng_fill(r, kv_kind, x, kv->dv);
       if (vb_rng_below(r, 9) == 0) memset(x, 0, (kv->dv < 32 ? kv->dv : 32) * sizeof *x); // a zero block
       vb_val_fill(x, kv->dv, vb_kv_val(kv, h, j), vb_kv_key(kv, h, j));
@@ -99,7 +114,7 @@ struct vb_kv cache(struct arena *a, struct vb_rng *r, uint32_t heads, uint32_t d
                    uint32_t length) {
   static uint64_t id;
   struct vb_kv kv = {.k = take(a, (size_t)heads * capacity * vb_rec_bytes(dk)),
-                     .v = take(a, (size_t)heads * capacity * vb_val_bytes(dv)),
+                     .v = dv && dv <= VB_MAX_DV ? take(a, (size_t)heads * capacity * vb_val_bytes(dv)) : NULL,
                      .heads = heads, .dk = dk, .dv = dv, .capacity = capacity, .length = length, .id = ++id};
   cache_fill(r, &kv, 0, length);
   return kv;
@@ -125,17 +140,22 @@ struct outputs {
   int64_t *num;
 };
 static struct outputs outputs(struct arena *a, size_t n, uint32_t dv) {
-  struct outputs o = {take(a, n * dv * 4), take(a, n * 4), take(a, n * VB_EM_ROW * 2), take(a, n * 8),
-                      take(a, n * dv * 8)};
-  memset(o.y, 0x5a, n * dv * 4);
-  memset(o.m, 0x5a, n * 4);
-  memset(o.em, 0x5a, n * VB_EM_ROW * 2);
-  memset(o.l, 0x5a, n * 8);
-  memset(o.num, 0x5a, n * dv * 8);
-  return o;
+  return (struct outputs){junk(a, n * dv * 4), junk(a, n * 4), junk(a, n * VB_EM_ROW * 2), junk(a, n * 8),
+                          junk(a, n * dv * 8)};
 }
 static void point(struct vb_attention_op *op, const struct outputs *o) {
   op->y = o->y, op->m = o->m, op->em = o->em, op->l = o->l, op->num = o->num;
+}
+
+/// Random key lists: ascending, some positions that the token does not see, junk after the end.
+static void key_lists(struct arena *a, struct vb_rng *r, struct vb_attention_op *op, uint32_t tokens, uint32_t keys) {
+  uint32_t stride = op->list_stride = keys + between(r, 0, 3), one_in = between(r, 1, 9);
+  uint32_t *list = take(a, (size_t)tokens * stride * 4), *count = take(a, tokens * 4);
+  memset(list, 0xee, (size_t)tokens * stride * 4);
+  for (uint32_t t = 0; t < tokens; t++)
+    for (uint32_t j = 0; j < keys; j++)
+      if (vb_rng_below(r, one_in) == 0) list[(size_t)t * stride + count[t]++] = j;
+  op->list = list, op->list_count = count;
 }
 
 void attention_case(struct vb_rng *r, struct vb_ocl *d, uint32_t dk, uint32_t dv, uint32_t keys, uint32_t tokens,
@@ -154,6 +174,7 @@ void attention_case(struct vb_rng *r, struct vb_ocl *d, uint32_t dk, uint32_t dv
     if (vb_rng_below(r, 4) == 0) op.sinks = sinks;
     if (vb_rng_below(r, 4) == 0) op.cap = (int64_t)between(r, 1, 100) << 24;
     if (dv <= dk && vb_rng_below(r, 5) == 0) kv.v = NULL;
+    if (vb_rng_below(r, 3) == 0) key_lists(&a, r, &op, tokens, keys);
   }
   struct outputs want = outputs(&a, n, dv), got = outputs(&a, n, dv);
   struct vb_attention_op ref = op;

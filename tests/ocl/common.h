@@ -15,6 +15,14 @@ struct vb_ocl *ocl_device(bool source);
 /// Tiny shapes and counts: for interpreters such as oclgrind (VB_OCL_SMALL=1).
 bool ocl_small(void);
 
+extern struct vb_ocl *ocl_dev; ///< the device under test
+/// Run random cases until enough values of an operator were compared.
+void until(const char *op, void (*one)(struct vb_rng *r));
+#define UNTIL(name, op, one)                                                                                           \
+  static void name(void) { until(op, one); }
+/// Operators of particular models (models.c).
+extern const struct vb_test ocl_model_tests[];
+
 /// Memory of one test case: freed together, zeroed when given out.
 struct arena {
   void *block[256];
@@ -22,8 +30,11 @@ struct arena {
 };
 void *take(struct arena *a, size_t bytes);
 void *take_copy(struct arena *a, const void *from, size_t bytes);
+void *junk(struct arena *a, size_t bytes); ///< for outputs: the same on both sides, so that stray writes show
 void drop(struct arena *a);
 
+/// Sizes: mostly odd and small; `big` only outside interpreters.
+uint32_t size(struct vb_rng *r, uint32_t small, uint32_t big);
 uint32_t between(struct vb_rng *r, uint32_t lo, uint32_t hi);
 struct vb_range subrange(struct vb_rng *r, uint32_t n); ///< often all of it, never empty
 enum vb_gen any_gen(struct vb_rng *r);
