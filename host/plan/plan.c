@@ -72,8 +72,11 @@ void vb_split_describe(const struct vb_node *n, const struct vb_target *t, const
 vb_result vb_plan_uniform(const struct vb_graph *g, const struct vb_target *t, uint32_t device, struct vb_plan *p) {
   vb_result r = allocate(g, p);
   if (r) return r;
-  for (uint32_t i = 0; i < g->nodes; i++)
-    p->split[i] = (struct vb_split){.axis = VB_AXIS_TOKENS, .parts = 1, .part[0] = {device, 0, VB_OPEN}};
+  for (uint32_t i = 0; i < g->nodes; i++) {
+    enum vb_axis axis = VB_AXIS_TOKENS; // a recurrence has no token axis
+    while (!g->node[i].axis[axis]) axis++;
+    p->split[i] = (struct vb_split){.axis = axis, .parts = 1, .part[0] = {device, 0, VB_OPEN}};
+  }
   r = vb_plan_check(g, t, p, t->id[device]);
   if (r) vb_plan_free(p);
   return r;
@@ -94,8 +97,10 @@ static struct vb_split even_split(enum vb_axis axis, uint32_t extent, uint32_t g
 
 static enum vb_axis preferred_axis(const struct vb_node *n) {
   static const enum vb_axis order[] = {VB_AXIS_EXPERTS, VB_AXIS_HEADS, VB_AXIS_ROWS, VB_AXIS_TOKENS};
-  for (uint32_t i = 0; i < sizeof order / sizeof *order; i++)
-    if (n->axis[order[i]]) return order[i];
+  for (uint32_t i = 0; i < sizeof order / sizeof *order; i++) // one head is not worth a split
+    if (n->axis[order[i]] && n->extent[order[i]] != 1) return order[i];
+  for (enum vb_axis a = 0; a < VB_AXES; a++)
+    if (n->axis[a]) return a;
   return VB_AXIS_TOKENS;
 }
 
