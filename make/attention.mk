@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# Tests of the attention unit: the unit alone in three sizes, and with planted faults. Needs make/sim.mk.
+# Tests of the attention unit: the unit alone in three sizes, with planted faults, and in the harness. Needs make/sim.mk.
 #
 # test_attention_<name>: configuration of hw/config, overrides. NMAX is small where chunks are to be exercised.
 
@@ -55,6 +55,20 @@ $(ATTN_PLANT)/plants.h: $(ATTN_SRC)/plant.py $(ATTN_RTL)
 attn_plant_sv := hw/lint.vlt $(ATTN_PLANT)/rtl/vb_plant_pkg.sv $(ATTN_PLANT)/rtl/vb_tables_pkg.sv $(ATTN_PLANT)/rtl/vb_pkg.sv \
   hw/config/base/vb_cfg_pkg.sv $(ATTN_PLANT)/rtl/vb_attn_pkg.sv $(ATTN_PLANT)/rtl/vb_attention.sv
 $(eval $(call attn_test,plants,test_plants,,$(ATTN_PLANT)/plants.h,-Wno-fatal -GNMAX=64 -I$(ATTN_PLANT)/rtl -y $(ATTN_PLANT)/rtl $(attn_plant_sv)))
+
+# The unit behind the shared DRAM model, through the interface that the OpenCL driver uses.
+$(ATTN_DIR)/device/%.o: $(ATTN_SRC)/%.cc
+	@mkdir -p $(@D)
+	$(call say,CXX,$<)
+	$(Q)$(CCACHE) $(CXX) -std=gnu++17 $(SIM_TEST_FLAGS) -c -o $@ $<
+$(SIM_TEST_DIR)/test_attention_device: $(ATTN_DIR)/device/test_device.o $(ATTN_DIR)/device/job.o $(SIM_SUPPORT) \
+    $(SIM_HARNESS_OBJS) $(BUILD)/libverbatim.a
+	@mkdir -p $(@D)
+	$(call say,LD,$@)
+	$(Q)$(CXX) $(SAN) -fopenmp -o $@ $^ $(SIM_HARNESS_LIBS) -lcunit -lm
+-include $(wildcard $(ATTN_DIR)/device/*.d)
+TEST_BINS += $(SIM_TEST_DIR)/test_attention_device
+ATTN_TESTS += $(SIM_TEST_DIR)/test_attention_device
 
 .PHONY: attention-test
 attention-test: $(ATTN_TESTS) ## build and run the tests of the attention unit

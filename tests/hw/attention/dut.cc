@@ -25,7 +25,8 @@ static uint64_t mix(uint64_t x) {
   return x ^ (x >> 31);
 }
 
-Dut::Dut(uint64_t seed) : memory(1 << 22), context_(new VerilatedContext) {
+Dut::Dut(uint64_t seed) : context_(new VerilatedContext) {
+  memory.resize(1 << 22);
   context_->randReset(2);
   context_->randSeed(static_cast<int>(seed & 0x7fffffff) | 1);
   context_->assertOn(false); // registers are random until the first reset
@@ -63,7 +64,7 @@ void Dut::drive() {
     const Read &r = reads_.front();
     uint64_t a = r.address + uint64_t{r.done} * kBytes;
     bool ok = allowed(a, kBytes, false);
-    if (ok) memcpy(&t.m_axi_gmem_rdata, &memory[a - kBase], kBytes);
+    if (ok) memcpy(&t.m_axi_gmem_rdata, &memory[a - base], kBytes);
     else memset(&t.m_axi_gmem_rdata, 0xa5, kBytes);
     t.m_axi_gmem_rresp = static_cast<uint8_t>(ok ? r.response : 3);
     t.m_axi_gmem_rlast = r.done + 1 == r.beats;
@@ -105,7 +106,7 @@ void Dut::sample() {
     const uint8_t *data = reinterpret_cast<const uint8_t *>(&t.m_axi_gmem_wdata);
     for (unsigned i = 0; i < kBytes; i++) {
       if (!(t.m_axi_gmem_wstrb >> i & 1)) continue;
-      if (allowed(a + i, 1, true)) memory[a + i - kBase] = data[i];
+      if (allowed(a + i, 1, true)) memory[a + i - base] = data[i];
       else if (!x.response) x.response = 3, violation("write outside the buffers");
     }
     bool last = ++x.done == x.beats;

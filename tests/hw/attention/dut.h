@@ -34,14 +34,18 @@ struct Counters {
   uint64_t cycles, classes[9], bytes_read, bytes_written;
 };
 
-class Dut {
+// Memory as a job sees it: bytes from `base` on, and the buffers in it.
+struct Arena {
+  uint64_t base = 0x40000000;
+  std::vector<uint8_t> memory;
+  std::vector<Region> regions;
+};
+
+class Dut : public Arena {
 public:
   explicit Dut(uint64_t seed);
   ~Dut();
 
-  static constexpr uint64_t kBase = 0x40000000; // first byte of the memory in the unit's address space
-  std::vector<uint8_t> memory;
-  std::vector<Region> regions;
   MemoryTiming timing;
   Fault fault;
 

@@ -103,15 +103,16 @@ void Job::reference() {
   vb_ref_attention(&op);
 }
 
-void Job::place(struct vb_rng *rng, Dut &dut, bool dense) {
+void Job::place(struct vb_rng *rng, Arena &arena, bool dense) {
   auto pad = [&](uint32_t bytes) { return bytes + (dense ? 0 : 32 * below(rng, 4)); };
   uint32_t rec = vb_rec_bytes(dk), val = vb_val_bytes(dv);
   k_stride = pad(rec), v_stride = pad(val);
   q_row_stride = pad(rec), q_token_stride = pad(q_row_stride * rows_per_token);
   o_row_stride = pad(4 * dv), o_token_stride = pad(o_row_stride * rows_per_token);
   id = static_cast<uint32_t>(vb_rng_next(rng));
-  uint64_t at = Dut::kBase + 64 * below(rng, 100);
-  auto &r = dut.regions;
+  base = arena.base;
+  uint64_t at = base + 64 * below(rng, 100);
+  auto &r = arena.regions;
   r.clear();
   auto buffer = [&](uint64_t bytes, bool writable) {
     uint64_t a = at;
@@ -126,15 +127,15 @@ void Job::place(struct vb_rng *rng, Dut &dut, bool dense) {
   m_at = buffer(4ull * rows, mode == VB_ATTN_MAX);
   em_at = buffer(2ull * VB_EM_ROW * rows, mode == VB_ATTN_EXP);
   out_at = buffer(mode == VB_ATTN_SUM ? uint64_t{rows} * vb_partial_bytes(dv) : t * o_token_stride, true);
-  if (at - Dut::kBase > dut.memory.size()) dut.memory.resize(at - Dut::kBase);
+  if (at - base > arena.memory.size()) arena.memory.resize(at - base);
 
-  auto &mem = dut.memory;
-  for (uint64_t i = 0; i < at - Dut::kBase; i += 8) { // canaries everywhere
+  auto &mem = arena.memory;
+  for (uint64_t i = 0; i < at - base; i += 8) { // canaries everywhere
     uint64_t x = vb_rng_next(rng);
     memcpy(&mem[i], &x, std::min<uint64_t>(8, mem.size() - i));
   }
   auto put = [&](uint64_t a, const void *p, size_t n) {
-    if (n) memcpy(&mem[a - Dut::kBase], p, n);
+    if (n) memcpy(&mem[a - base], p, n);
   };
   for (uint32_t i = 0; i < rows; i++)
     put(q_at + uint64_t{i / rows_per_token} * q_token_stride + uint64_t{i % rows_per_token} * q_row_stride,
@@ -149,7 +150,7 @@ void Job::place(struct vb_rng *rng, Dut &dut, bool dense) {
 
 void Job::expect(std::vector<uint8_t> &image) const {
   auto put = [&](uint64_t a, const void *p, size_t n) {
-    if (n) memcpy(&image[a - Dut::kBase], p, n);
+    if (n) memcpy(&image[a - base], p, n);
   };
   if (mode == VB_ATTN_MAX) put(m_at, m.data(), 4ull * rows);
   if (mode == VB_ATTN_EXP) put(em_at, em.data(), 2ull * VB_EM_ROW * rows);

@@ -28,6 +28,7 @@ struct Job {
   uint32_t mode = 0, rows = 0, rows_per_token = 1, dk = 32, dv = 32, key_begin = 0, key_end = 0, first_count = 0;
   uint32_t q_row_stride = 0, q_token_stride = 0, k_stride = 0, v_stride = 0, o_row_stride = 0, o_token_stride = 0;
   uint32_t id = 0;
+  uint64_t base = 0; // of the arena that the job was placed in
   uint64_t q_at = 0, k_at = 0, v_at = 0, m_at = 0, em_at = 0, out_at = 0;
   std::vector<uint8_t> q, k, v; // dense: [row], [key], [key]
   std::vector<int32_t> m;       // inputs of EXP, SUM; outputs of MAX
@@ -38,10 +39,10 @@ struct Job {
 
   uint32_t tokens() const { return (rows + rows_per_token - 1) / rows_per_token; }
   void fill(struct vb_rng *rng, Spread spread);
-  void reference();                                     // mode's outputs from its inputs, by vb_ref_attention
-  void place(struct vb_rng *rng, Dut &dut, bool dense); // addresses and strides; inputs into the memory
-  void expect(std::vector<uint8_t> &image) const;       // the mode's outputs at their place
-  uint64_t values() const;                              // output values of the mode
+  void reference();                                         // mode's outputs from its inputs, by vb_ref_attention
+  void place(struct vb_rng *rng, Arena &arena, bool dense); // addresses and strides; inputs into the memory
+  void expect(std::vector<uint8_t> &image) const;           // the mode's outputs at their place
+  uint64_t values() const;                                  // output values of the mode
   std::vector<uint64_t> args() const;
 };
 

@@ -82,7 +82,7 @@ static bool run_and_compare(Dut &dut, Job &j, struct vb_rng *rng, bool dense) {
     uint32_t e, a;
     memcpy(&e, &expected[at], 4);
     memcpy(&a, &dut.memory[at], 4);
-    unsigned long long address = Dut::kBase + at;
+    unsigned long long address = dut.base + at;
     ok = VB_CHECK(false,
                   "%s: %zu words differ, first at 0x%llx (m 0x%llx em 0x%llx out 0x%llx): expected %08x, got %08x",
                   what.c_str(), wrong, address, static_cast<unsigned long long>(j.m_at),
