@@ -114,6 +114,8 @@ static bool has_local_rope(const struct vb_layer_config *l) { return l->local_ro
 static bool is_delta(const struct vb_layer_config *l) { return l->mixer == VB_MIXER_DELTA; }
 
 static bool always(const struct vb_config *c) { return c->layers > 0; }
+// Selected keys are among the visible ones already.
+static bool masked(const struct vb_config *c) { return !c->index_topk; }
 static bool bias(const struct vb_config *c) { return c->qkv_bias; }
 static bool scaled_rope(const struct vb_config *c) { return c->rope.scaling != VB_ROPE_DEFAULT; }
 static bool qk_norm(const struct vb_config *c) { return c->qk_norm || c->qk_l2; }
@@ -146,7 +148,7 @@ static bool latent(const struct vb_config *c) { return c->kv_lora; }
 static const struct {
   const char *name;
   bool (*applies)(const struct vb_config *);
-} fault[] = {{"no_causal_mask", always}, {"rope_pairs", always}, {"no_bias", bias}, {"unscaled_rope", scaled_rope}, {"no_qk_norm", qk_norm}, {"no_renorm", moe},
+} fault[] = {{"no_causal_mask", masked}, {"rope_pairs", always}, {"no_bias", bias}, {"unscaled_rope", scaled_rope}, {"no_qk_norm", qk_norm}, {"no_renorm", moe},
              {"window+1", window}, {"no_chunk", chunk}, {"rope_everywhere", no_rope}, {"global_rope", local_rope}, {"no_sink", sinks}, {"no_softcap", softcap},
              {"no_final_softcap", final_softcap}, {"no_post_norm", sandwich}, {"plain_norm", zero_centred}, {"silu_for_gelu", gelu}, {"no_embed_scale", embed_scale},
              {"no_out_gate", out_gate}, {"no_temperature", temperature}, {"gate_output", gate_input}, {"no_shared", shared}, {"ungated_shared", shared_gated},
