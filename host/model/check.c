@@ -33,6 +33,11 @@ __attribute__((format(printf, 5, 6))) static void need(struct checker *c, uint64
     return;
   }
   c->used[t - c->m->tensors] = 1;
+  if (t->dtype > VB_F32 && t->dtype < VB_FP8_BLOCK) {
+    c->result = vb_fail(VB_BAD_INPUT, "tensor '%s' has dtype %s, which needs scales and a quantization_config", name,
+                        vb_dtype_name(t->dtype));
+    return;
+  }
   if (t->rank == want.rank && !memcmp(t->dim, want.dim, sizeof *t->dim * t->rank)) return;
   print_shape(have_text, sizeof have_text, t);
   print_shape(want_text, sizeof want_text, &want);
@@ -159,7 +164,7 @@ static void need_layer(struct checker *c, uint32_t l) {
 static vb_result check_tied_head(const struct vb_model *m, const struct vb_tensor *head) {
   const struct vb_tensor *embed = vb_model_find(m, "model.embed_tokens.weight");
   uint64_t n = vb_tensor_count(embed);
-  if (head->dtype != embed->dtype || vb_tensor_count(head) != n ||
+  if (head->dtype != embed->dtype || vb_tensor_count(head) != n || head->packed ||
       memcmp(head->data, embed->data, n * vb_dtype_bytes(head->dtype)))
     return vb_fail(VB_BAD_INPUT,
                    "tensor 'lm_head.weight' differs from the embedding it is tied to (tie_word_embeddings)");

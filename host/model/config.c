@@ -101,8 +101,6 @@ static void check_unsupported(struct vb_reader *r, const struct vb_config *c) {
   if (vb_key_bool(r, "is_encoder_decoder", 0)) vb_bad(r, "key 'is_encoder_decoder': true is not supported");
   if (vb_key_u32(r, "pretraining_tp", 1, UINT32_MAX, 1) > 1)
     vb_bad(r, "key 'pretraining_tp' above 1 is not supported");
-  if (vb_key_find(r, "quantization_config"))
-    vb_bad(r, "key 'quantization_config': quantised checkpoints are not supported yet");
   if (vb_key_find(r, "sliding_window_size") &&
       !json_equal(vb_key_find(r, "sliding_window_size"), vb_key_find(r, "sliding_window")))
     vb_bad(r, "keys 'sliding_window' and 'sliding_window_size' disagree");
@@ -207,6 +205,7 @@ static void parse_all(struct vb_model *m, struct vb_reader *r) {
   struct vb_rope_scale scale;
   if (r->result == VB_OK) vb_parse_rope(r, c, &scale);
   if (r->result == VB_OK) vb_parse_moe(r, c);
+  if (r->result == VB_OK) vb_parse_format(r, c);
   if (r->result != VB_OK) return;
   c->query_scale *= scale.all_dim * scale.all_dim;
   for (uint32_t l = 0; l < c->layers; l++) c->layer[l].moe = c->is_moe[l];
@@ -225,10 +224,12 @@ static void parse_wrapper(struct vb_model *m, struct vb_reader *r) {
   m->config.wrapper = true;
   check_architectures(r, "ForConditionalGeneration");
   struct vb_reader in = {text, "", r->result};
-  // Where both name it, the outer model ties its head.
-  json_t *tie = json_object_get(r->object, "tie_word_embeddings");
-  if (tie && !json_object_get(text, "tie_word_embeddings"))
-    json_object_set((json_t *)(uintptr_t)text, "tie_word_embeddings", tie);
+  // What the text part leaves open, the wrapper says.
+  static const char *const shared[] = {"tie_word_embeddings", "quantization_config"};
+  for (int i = 0; i < 2; i++) {
+    json_t *v = json_object_get(r->object, shared[i]);
+    if (v && !json_object_get(text, shared[i])) json_object_set((json_t *)(uintptr_t)text, shared[i], v);
+  }
   parse_all(m, &in);
   r->result = in.result;
 }

@@ -42,7 +42,11 @@ static struct quiet quiet_begin(void) {
 }
 static void quiet_end(struct quiet q) { H5Eset_auto2(H5E_DEFAULT, q.handler, q.data); }
 
-static hid_t file_type(enum vb_dtype d) { return d == VB_F32 ? H5T_IEEE_F32LE : H5T_STD_U16LE; }
+static hid_t file_type(enum vb_dtype d) {
+  if (d == VB_F32) return H5T_IEEE_F32LE;
+  if (d == VB_I32) return H5T_STD_I32LE;
+  return vb_dtype_bytes(d) == 1 ? H5T_STD_U8LE : H5T_STD_U16LE;
+}
 
 // --- writing ---
 
@@ -96,8 +100,8 @@ static bool put_model(hid_t file, const struct vb_model *m) {
             put_text(file, "config.json", m->config_text) &&
             (!m->tokenizer_text || put_text(file, "tokenizer.json", m->tokenizer_text));
   hid_t group = H5Gcreate2(file, "tensors", H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT);
-  for (uint32_t i = 0; i < m->tensor_count && ok && group >= 0; i++) {
-    const struct vb_tensor *t = &m->tensors[i];
+  for (uint32_t i = 0; i < m->stored_count && ok && group >= 0; i++) {
+    const struct vb_tensor *t = &m->stored[i];
     hsize_t dim[4];
     for (uint32_t k = 0; k < t->rank; k++) dim[k] = t->dim[k];
     ok = put_data(group, t->name, file_type(t->dtype), t->rank, dim, t->data,
@@ -256,15 +260,17 @@ static vb_result get_text(struct vb_model *m, hid_t file, const char *name, bool
 }
 
 static vb_result get_tensor(struct vb_model *m, hid_t group, const char *name, struct vb_tensor *t) {
-  char dtype[8] = "";
+  char dtype[16] = "";
   t->name = vb_arena_text(m->arena, name);
   if (!t->name) return vb_no_memory("tensor names");
   hid_t d = H5Dopen2(group, name, H5P_DEFAULT);
   if (d < 0) return vb_fail(VB_BAD_INPUT, "is not a dataset");
   vb_result r = VB_OK;
   if (!get_text_attr(d, "dtype", dtype, sizeof dtype)) r = vb_fail(VB_BAD_INPUT, "has no attribute dtype");
-  t->dtype = !strcmp(dtype, "F32") ? VB_F32 : !strcmp(dtype, "F16") ? VB_F16 : VB_BF16;
-  if (r == VB_OK && strcmp(dtype, vb_dtype_name(t->dtype))) r = vb_fail(VB_BAD_INPUT, "has unknown dtype '%s'", dtype);
+  uint32_t code = 0;
+  while (code < VB_FP8_BLOCK && strcmp(dtype, vb_dtype_name((enum vb_dtype)code))) code++;
+  t->dtype = (enum vb_dtype)code;
+  if (r == VB_OK && code == VB_FP8_BLOCK) r = vb_fail(VB_BAD_INPUT, "has unknown dtype '%s'", dtype);
   if (r == VB_OK) r = get_data(m, d, file_type(t->dtype), vb_dtype_bytes(t->dtype), &t->rank, t->dim, &t->data);
   H5Dclose(d);
   return r;

@@ -86,6 +86,16 @@ static void print_experts(const struct vb_config *c, uint32_t moe, FILE *f) {
     fprintf(f, "shared expert  intermediate %u%s\n", c->shared_inter, c->shared_gated ? ", sigmoid gate" : "");
 }
 
+static void print_format(const struct vb_config *c, FILE *f) {
+  if (c->format == VB_FORMAT_FP8)
+    fprintf(f, "format         FP8 E4M3, one scale for %u x %u values\n", c->block_rows, c->block_cols);
+  if (c->format == VB_FORMAT_MXFP4) fprintf(f, "format         MXFP4 experts\n");
+  if (c->format < VB_FORMAT_GPTQ) return;
+  fprintf(f, "format         %s int4, ", c->format == VB_FORMAT_GPTQ ? "GPTQ" : "AWQ");
+  if (c->group) fprintf(f, "groups of %u\n", c->group);
+  else fprintf(f, "one group\n");
+}
+
 static void print_config(const struct vb_config *c, FILE *f) {
   const uint32_t moe = count(c, is_moe);
   fprintf(f, "architecture   %s, %u layers, hidden %u, vocabulary %u%s%s\n", c->model_type, c->layers, c->hidden, c->vocab,
@@ -98,6 +108,7 @@ static void print_config(const struct vb_config *c, FILE *f) {
   fprintf(f, "norm eps       %g%s%s\npositions      %u\n", c->rms_eps, c->zero_centred ? ", weights plus one" : "",
           c->sandwich ? ", before and after each part" : "", c->max_positions);
   if (c->embed_scale > 0) fprintf(f, "embedding      times %.9g\n", c->embed_scale);
+  print_format(c, f);
 }
 
 static void print_counts(const struct vb_model *m, FILE *f) {
@@ -107,7 +118,6 @@ static void print_counts(const struct vb_model *m, FILE *f) {
   for (uint32_t i = 0; i < m->tensor_count; i++) {
     const struct vb_tensor *t = &m->tensors[i];
     uint64_t n = vb_tensor_count(t);
-    bytes += n * vb_dtype_bytes(t->dtype);
     if (vb_tensor_ignored(m, t->name)) {
       skipped++;
       example = t->name;
@@ -117,6 +127,8 @@ static void print_counts(const struct vb_model *m, FILE *f) {
     all += n;
     if (strstr(t->name, ".experts.")) experts += n;
   }
+  for (uint32_t i = 0; i < m->stored_count; i++)
+    bytes += vb_tensor_count(&m->stored[i]) * vb_dtype_bytes(m->stored[i].dtype);
   fprintf(f, "parameters     %" PRIu64 " (%" PRIu64 " bytes stored)\n", all, bytes);
   if (experts) fprintf(f, "active         %" PRIu64 " per token\n", all - experts + experts / c->experts * c->topk);
   fprintf(f, "KV cache       %" PRIu64 " bytes per token\n", vb_model_kv_bytes(m));
@@ -141,10 +153,10 @@ void vb_model_inspect(const struct vb_model *m, FILE *f) {
   print_counts(m, f);
   fprintf(f, "tokenizer      %s\n", m->tokenizer_text ? "tokenizer.json" : "none");
   if (m->layer) print_import(m, f);
-  fprintf(f, "\n%-64s %-5s shape\n", "tensor", "type");
+  fprintf(f, "\n%-64s %-6s shape\n", "tensor", "type");
   for (uint32_t i = 0; i < m->tensor_count; i++) {
     const struct vb_tensor *t = &m->tensors[i];
-    fprintf(f, "%-64s %-5s ", t->name, vb_dtype_name(t->dtype));
+    fprintf(f, "%-64s %-6s ", t->name, vb_dtype_name(t->dtype));
     for (uint32_t k = 0; k < t->rank; k++) fprintf(f, "%s%" PRIu64, k ? " x " : "", t->dim[k]);
     fprintf(f, "\n");
   }

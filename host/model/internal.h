@@ -16,6 +16,10 @@ vb_result vb_load_container(struct vb_model *m);
 vb_result vb_sort_tensors(struct vb_model *m);
 /// config_text -> config. Messages start with "config.json: ".
 vb_result vb_parse_config(struct vb_model *m);
+/// Element of a tensor made of parts, exact.
+double vb_packed_at(const struct vb_tensor *t, uint64_t i);
+/// stored -> tensors: parts of quantised tensors become one. Needs the config.
+vb_result vb_unpack_tensors(struct vb_model *m);
 /// Names, shapes and finiteness of all tensors against the config.
 vb_result vb_check_tensors(struct vb_model *m);
 /// Contract constants (always) and contract weights.

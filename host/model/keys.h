@@ -41,6 +41,8 @@ void vb_parse_layers(struct vb_reader *r, struct vb_config *c);
 void vb_parse_mla(struct vb_reader *r, struct vb_config *c);
 void vb_parse_delta(struct vb_reader *r, struct vb_config *c);
 void vb_parse_gemma(struct vb_reader *r, struct vb_config *c);
+/// quantization_config, if there is one.
+void vb_parse_format(struct vb_reader *r, struct vb_config *c);
 void vb_parse_moe(struct vb_reader *r, struct vb_config *c);
 
 static inline bool vb_is_deepseek(enum vb_family f) {

@@ -61,6 +61,7 @@ static vb_result load(struct vb_model *m, bool raw_only) {
   if (r == VB_OK) r = vb_strip_prefixes(m);
   if (r == VB_OK) r = vb_sort_tensors(m);
   if (r == VB_OK) r = vb_parse_config(m);
+  if (r == VB_OK) r = vb_unpack_tensors(m);
   if (r == VB_OK) r = vb_check_tensors(m);
   if (r == VB_OK) r = vb_build_constants(m);
   if (r == VB_OK && !raw_only) r = vb_build_weights(m);

@@ -29,6 +29,9 @@ struct vb_layer_config {
   bool moe;
 };
 
+/// How the checkpoint stores its large matrices (docs/models.md).
+enum vb_format { VB_FORMAT_PLAIN, VB_FORMAT_FP8, VB_FORMAT_MXFP4, VB_FORMAT_GPTQ, VB_FORMAT_AWQ };
+
 /// Architecture, with every default resolved.
 struct vb_config {
   enum vb_family family;
@@ -70,21 +73,39 @@ struct vb_config {
   double swiglu_limit;               ///< clamp of GPT_OSS
   uint32_t shared_inter;             ///< 0: no shared expert
   bool wrapper;                      ///< the text part of a multimodal model
+  // quantization_config
+  enum vb_format format;
+  uint32_t group;                    ///< input channels that share a scale (GPTQ, AWQ); 0: all
+  uint32_t block_rows, block_cols;   ///< FP8
+  bool zeros_minus_one;              ///< GPTQ's first format
 };
 
-enum vb_dtype { VB_BF16, VB_F16, VB_F32 };
-/// A tensor as stored; `data` is little-endian, owned by the model.
+enum vb_dtype {
+  VB_BF16, VB_F16, VB_F32,
+  VB_F8_E4M3, VB_F8_E8M0, VB_U8, VB_I32,      // parts of quantised tensors
+  VB_FP8_BLOCK, VB_MXFP4, VB_GPTQ4, VB_AWQ4,  // made of several parts; data is NULL
+};
+/// The stored parts of a quantised tensor.
+struct vb_packed {
+  const struct vb_tensor *q, *scales, *zeros, *groups; ///< zeros, groups: NULL if there are none
+  uint32_t group;                                      ///< input channels a scale serves
+  uint32_t block_rows, block_cols;
+  bool zeros_minus_one;
+};
+/// A tensor; `data` is little-endian, owned by the model.
 struct vb_tensor {
   const char *name;
   enum vb_dtype dtype;
   uint32_t rank;
   uint64_t dim[4];
   const void *data; ///< may be unaligned: read through the functions below
+  const struct vb_packed *packed; ///< NULL unless dtype is VB_FP8_BLOCK or behind it
 };
-size_t vb_dtype_bytes(enum vb_dtype d);
+size_t vb_dtype_bytes(enum vb_dtype d); ///< 0 for tensors made of parts
 const char *vb_dtype_name(enum vb_dtype d);
 uint64_t vb_tensor_count(const struct vb_tensor *t);
-/// Element i as IEEE float bits (all three dtypes are exact in float).
+/// Element i as IEEE float bits. Exact but for FP8 with scales that are no power of two (rounded once, to nearest).
+/// Parts of quantised tensors have no elements of their own.
 uint32_t vb_tensor_bits(const struct vb_tensor *t, uint64_t i);
 /// Element i as a double, exact.
 double vb_tensor_at(const struct vb_tensor *t, uint64_t i);
@@ -133,8 +154,10 @@ struct vb_model {
   char *tokenizer_text;      ///< tokenizer.json or NULL
   char *source;              ///< name of the checkpoint that a container was made from; otherwise NULL
   char *created_by;          ///< program and version that wrote the container; otherwise NULL
-  struct vb_tensor *tensors; ///< sorted by name
+  struct vb_tensor *tensors; ///< sorted by name; quantised ones by the name and shape that they have unquantised
   uint32_t tensor_count;
+  struct vb_tensor *stored; ///< the same as the file has them: what a container holds
+  uint32_t stored_count;
   // contract constants, always there
   uint64_t *rope_freq;       ///< [rope.dims / 2]
   vb_z attn_scale;           ///< log2(e) * query_scale (soft-capped: 2 log2(e) query_scale / cap), rounded once from double

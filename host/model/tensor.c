@@ -4,9 +4,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-size_t vb_dtype_bytes(enum vb_dtype d) { return d == VB_F32 ? 4 : 2; }
+size_t vb_dtype_bytes(enum vb_dtype d) {
+  static const uint8_t bytes[] = {[VB_BF16] = 2, [VB_F16] = 2, [VB_F32] = 4, [VB_F8_E4M3] = 1,
+                                  [VB_F8_E8M0] = 1, [VB_U8] = 1, [VB_I32] = 4};
+  return d < VB_FP8_BLOCK ? bytes[d] : 0;
+}
 
-const char *vb_dtype_name(enum vb_dtype d) { return d == VB_F32 ? "F32" : d == VB_F16 ? "F16" : "BF16"; }
+const char *vb_dtype_name(enum vb_dtype d) {
+  static const char *const names[] = {"BF16", "F16", "F32", "F8_E4M3", "F8_E8M0", "U8", "I32", "FP8", "MXFP4", "GPTQ4", "AWQ4"};
+  return names[d];
+}
 
 uint64_t vb_tensor_count(const struct vb_tensor *t) {
   uint64_t n = 1;
@@ -24,9 +31,17 @@ static uint32_t half_to_float_bits(uint16_t h) {
   return sign | (top + 103) << 23 | (m << (23 - top) & 0x7fffff);
 }
 
+static uint32_t float_bits(double x) {
+  float f = (float)x; // one rounding to nearest
+  uint32_t u;
+  memcpy(&u, &f, 4);
+  return u;
+}
+
 uint32_t vb_tensor_bits(const struct vb_tensor *t, uint64_t i) {
   uint16_t h;
   uint32_t u;
+  if (t->packed) return float_bits(vb_packed_at(t, i));
   if (t->dtype == VB_F32) {
     memcpy(&u, (const char *)t->data + 4 * i, 4);
     return u;
@@ -36,6 +51,7 @@ uint32_t vb_tensor_bits(const struct vb_tensor *t, uint64_t i) {
 }
 
 double vb_tensor_at(const struct vb_tensor *t, uint64_t i) {
+  if (t->packed) return vb_packed_at(t, i);
   uint32_t u = vb_tensor_bits(t, i);
   float f;
   memcpy(&f, &u, 4);

@@ -77,9 +77,9 @@ static void round_trip(void) {
     CU_ASSERT_STRING_EQUAL(a->config_text, b->config_text);
     CU_ASSERT(!a->tokenizer_text == !b->tokenizer_text);
     if (a->tokenizer_text) CU_ASSERT_STRING_EQUAL(a->tokenizer_text, b->tokenizer_text);
-    CU_ASSERT_EQUAL(a->tensor_count, b->tensor_count);
-    for (uint32_t k = 0; k < a->tensor_count; k++) {
-      const struct vb_tensor *s = &a->tensors[k], *t = &b->tensors[k];
+    CU_ASSERT(a->tensor_count == b->tensor_count && a->stored_count == b->stored_count);
+    for (uint32_t k = 0; k < a->stored_count; k++) {
+      const struct vb_tensor *s = &a->stored[k], *t = &b->stored[k];
       CU_ASSERT_STRING_EQUAL(s->name, t->name);
       CU_ASSERT(s->dtype == t->dtype && s->rank == t->rank && !memcmp(s->dim, t->dim, sizeof s->dim));
       VB_EXPECT_BITS("container", s->data, t->data, vb_tensor_count(s) * vb_dtype_bytes(s->dtype), 1);
