@@ -2,6 +2,7 @@
 /// The command line, parsed: one set of options, of which each command accepts some.
 #ifndef VERBATIM_CLI_CLI_H
 #define VERBATIM_CLI_CLI_H
+#include "graph/graph.h"
 #include "model/model.h"
 #include "model/tokenizer.h"
 #include "runtime/device.h"
@@ -13,6 +14,7 @@ struct vb_cli {
   uint32_t steps, chunk;
   int threads;
   bool quiet;
+  struct vb_graph_options graph;
 };
 
 /// One command: its name, its options (letters and long names, see options.c) and what it does.
@@ -31,7 +33,7 @@ vb_result vb_cli_tokens(const struct vb_cli *c, const struct vb_model *m, int32_
 char *vb_cli_text(const struct vb_tokenizer *tok, const int32_t *ids, uint32_t n);
 /// Open --devices, saying on stderr which ones were refused.
 vb_result vb_cli_devices(const struct vb_cli *c, struct vb_device_list *list);
-/// A progress line on stderr at most every two seconds (every 0.2 s on a terminal).
+/// A progress line on stderr at most every ten seconds (every 0.2 s on a terminal).
 void vb_cli_progress(void *context, const char *what, uint64_t done, uint64_t total);
 void vb_cli_progress_end(void);
 

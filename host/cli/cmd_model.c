@@ -116,7 +116,7 @@ vb_result vb_cmd_plan(const struct vb_cli *c) {
   if (!c->output && !c->plan) return vb_fail(VB_BAD_INPUT, "-o PLAN.json is missing (or --plan FILE to check one)");
   if (c->plans && strcmp(c->plans, "random:1")) return vb_fail(VB_BAD_INPUT, "--plans %s: one file holds one plan, so random:1", c->plans);
   vb_result r = vb_model_open(c->model, false, &m);
-  if (!r) r = vb_graph_build(m, NULL, &g);
+  if (!r) r = vb_graph_build(m, &c->graph, &g);
   if (!r) r = vb_cli_devices(c, &devices);
   if (!r) r = vb_exec_create(&g, &devices, &e);
   if (!r) {

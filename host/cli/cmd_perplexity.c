@@ -84,7 +84,7 @@ vb_result vb_cmd_perplexity(const struct vb_cli *c) {
   struct vb_cli chosen = *c;
   if (!chosen.devices) chosen.devices = "cpu";
   vb_result r = vb_model_open(c->model, false, &m);
-  if (!r) r = vb_graph_build(m, NULL, &g);
+  if (!r) r = vb_graph_build(m, &c->graph, &g);
   if (!r) r = vb_cli_devices(&chosen, &devices);
   if (!r) r = vb_exec_create(&g, &devices, &e);
   if (!r) r = score_text(c, e, m, &g);

@@ -91,7 +91,7 @@ vb_result vb_cmd_run(const struct vb_cli *c) {
   struct vb_cli chosen = *c;
   if (!chosen.devices && !chosen.plan) chosen.devices = "cpu"; // generation wants speed; a plan or --devices asks for more
   vb_result result = vb_model_open(c->model, false, &m);
-  if (!result) result = vb_graph_build(m, NULL, &g);
+  if (!result) result = vb_graph_build(m, &c->graph, &g);
   if (!result) result = vb_cli_devices(&chosen, &devices);
   if (!result) result = vb_exec_create(&g, &devices, &r.e);
   if (!result) result = run_model(&r);

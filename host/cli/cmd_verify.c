@@ -69,7 +69,7 @@ vb_result vb_cmd_verify(const struct vb_cli *c) {
   struct vb_graph g = {0};
   struct vb_device_list devices = {0};
   vb_result r = vb_model_open(c->model, false, &m);
-  if (!r) r = vb_graph_build(m, NULL, &g);
+  if (!r) r = vb_graph_build(m, &c->graph, &g);
   if (!r) r = vb_cli_devices(c, &devices);
   if (!r) r = verify_open(c, m, &g, &devices);
   vb_devices_close(&devices);

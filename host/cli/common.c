@@ -91,7 +91,7 @@ void vb_cli_progress(void *context, const char *what, uint64_t done, uint64_t to
   uint64_t now = vb_now_ns();
   if (c->quiet) return;
   if (!progress_last) progress_last = now; // runs shorter than one interval stay silent
-  if (now - progress_last < (terminal ? 200000000u : 2000000000u)) return;
+  if (now - progress_last < (terminal ? 200000000u : 10000000000u)) return;
   progress_last = now;
   progress_open = terminal;
   fprintf(stderr, "%s%s %" PRIu64 " of %" PRIu64 " (%.0f %%)%s", terminal ? "\r" : "", what, done, total, total ? 100.0 * (double)done / (double)total : 0.0, terminal ? "   " : "\n");

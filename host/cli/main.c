@@ -13,14 +13,14 @@
 #define INPUT "tokens prompt "
 static const struct vb_command command[] = {
     {"verify", "MODEL", "Run a model over all devices and compare every operator's bits with the reference",
-     INPUT "steps plan plans seed chunk threads devices json junit timeline cases inject quiet", vb_cmd_verify},
-    {"run", "MODEL", "Generate text (greedy), or write the logits of the contract", INPUT "steps plan chunk threads devices logits quiet", vb_cmd_run},
+     INPUT "steps plan plans seed chunk threads devices mla json junit timeline cases inject quiet", vb_cmd_verify},
+    {"run", "MODEL", "Generate text (greedy), or write the logits of the contract", INPUT "steps plan chunk threads devices mla logits quiet", vb_cmd_run},
     {"truth", "MODEL", "Logits by the fp64 algorithm truth: -o OUT.h5 writes /logits float64 [T][vocab]", INPUT "output quiet", vb_cmd_truth},
-    {"perplexity", "MODEL TEXT", "Perplexity of a text file under the contract and under the fp64 truth", "threads devices json quiet", vb_cmd_perplexity},
+    {"perplexity", "MODEL TEXT", "Perplexity of a text file under the contract and under the fp64 truth", "threads devices mla json quiet", vb_cmd_perplexity},
     {"inspect", "FILE", "Tell what is in a model directory, a model container, a case or a result file", "", vb_cmd_inspect},
     {"devices", "", "List the devices, what each can run, and why any was refused", "threads", vb_cmd_devices},
     {"import", "MODEL", "Write a Hugging Face directory into one checked HDF5 container: -o OUT.h5", "output", vb_cmd_import},
-    {"plan", "MODEL", "Write the default plan (or --plans random:1 --seed S) as JSON: -o PLAN.json", "plans seed threads devices output plan", vb_cmd_plan},
+    {"plan", "MODEL", "Write the default plan (or --plans random:1 --seed S) as JSON: -o PLAN.json", "plans seed threads devices mla output plan", vb_cmd_plan},
     {"replay", "CASE.h5", "Run a captured operator call again and compare", "devices threads inject wave", vb_cmd_replay},
 };
 enum { COMMANDS = sizeof command / sizeof *command };

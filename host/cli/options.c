@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { OPT_CHUNK = 256, OPT_LOGITS, OPT_JSON, OPT_JUNIT, OPT_TIMELINE, OPT_DEVICES, OPT_INJECT, OPT_CASES, OPT_WAVE, OPT_PLANS, OPT_SEED };
+enum { OPT_CHUNK = 256, OPT_LOGITS, OPT_JSON, OPT_JUNIT, OPT_TIMELINE, OPT_DEVICES, OPT_INJECT, OPT_CASES, OPT_WAVE, OPT_PLANS, OPT_SEED, OPT_MLA };
 
 /// Every option once; a command accepts those whose long names it lists.
 static const struct argp_option all[] = {
@@ -27,6 +27,7 @@ static const struct argp_option all[] = {
     {"cases", OPT_CASES, "DIR", 0, "Where case files of failures go (default verbatim-cases)", 0},
     {"inject", OPT_INJECT, "FAULT", 0, "Plant a fault: output:PATH:INDEX:BIT[@DEVICE] or weight:PATH:INDEX:BIT", 0},
     {"wave", OPT_WAVE, "FILE", 0, "Record an FST waveform of the simulated call", 0},
+    {"mla", OPT_MLA, "FORM", 0, "Multi-head latent attention as absorbed (default) or naive", 0},
     {"quiet", 'q', NULL, 0, "No progress on standard error", 0},
 };
 enum { OPTIONS = sizeof all / sizeof *all };
@@ -61,6 +62,10 @@ static error_t parse_option(int key, char *arg, struct argp_state *s) {
   case 'q': c->quiet = true; return 0;
   case OPT_PLANS: c->plans = arg; return 0;
   case OPT_SEED: c->seed = number(s, arg, "seed", INT64_MAX); return 0;
+  case OPT_MLA:
+    if (strcmp(arg, "naive") && strcmp(arg, "absorbed")) argp_error(s, "--mla: \"%s\" is neither naive nor absorbed", arg);
+    c->graph.mla_naive = !strcmp(arg, "naive");
+    return 0;
   case OPT_CHUNK: c->chunk = (uint32_t)number(s, arg, "chunk", 1u << 20); return 0;
   case OPT_DEVICES: c->devices = arg; return 0;
   case OPT_JSON: c->json = arg; return 0;

@@ -45,9 +45,10 @@ static void print_hex(FILE *out, const char *what, uint64_t v, uint32_t bytes) {
 }
 
 static void print_failure(const struct vb_failure *f, FILE *out) {
-  fprintf(out, "\nFAILED %s (%s, %s) on %s", f->path, f->op, f->layer < 0 ? "model level" : "layer", f->device[0] ? f->device : "?");
-  if (f->layer >= 0) fprintf(out, ", layer %d", f->layer);
-  fprintf(out, ", plan %u, position %u, device call %" PRIu64 "\n", f->plan, f->position, f->call);
+  char layer[24] = "model level";
+  if (f->layer >= 0) snprintf(layer, sizeof layer, "layer %d", f->layer);
+  fprintf(out, "\nFAILED %s on %s: %s, %s, plan %u, position %u, device call %" PRIu64 "\n", f->path, f->device[0] ? f->device : "?", f->op, layer, f->plan, f->position,
+          f->call);
   if (f->elem_bytes) {
     fprintf(out, "  first difference: %s[%" PRIu64 "]", f->array, f->index);
     print_hex(out, " expected", f->expected, f->elem_bytes);

@@ -36,11 +36,12 @@ struct AxiIn {
 
 // One planted error, for the tests that prove that errors are caught (harness/README.md).
 struct Fault {
-  enum Kind { kNone, kRresp, kBresp, kRdata, kWdata } kind = kNone;
-  uint64_t at = 0;    // beat or response number of the run; cycle of the run for the two data kinds
+  enum Kind { kNone, kRresp, kBresp, kRdata, kWdata, kRegister } kind = kNone;
+  uint64_t at = 0;    // beat or response number of the run; its cycle for the two data kinds; byte offset of a register
   uint32_t value = 0; // response code or bit number
   bool used = false;
-  // "axi:slverr@N" "axi:decerr@N" "axi:bslverr@N" "axi:bdecerr@N" "UNIT:CYCLE:BIT" "UNIT:wdata:CYCLE:BIT"; throws on anything else.
+  // "axi:slverr@N" "axi:decerr@N" "axi:bslverr@N" "axi:bdecerr@N" "UNIT:CYCLE:BIT" "UNIT:wdata:CYCLE:BIT"
+  // "UNIT:reg:OFFSET:BIT" (argument register of the unit); throws on anything else.
   static Fault parse(const std::string &text, std::string *unit);
 };
 

@@ -208,6 +208,8 @@ private:
     for (uint32_t i = 0; i < kernel_.num_args; i++)
       for (uint32_t half = 0; half < 8; half += 4)
         write_reg(kernel_.args[i].offset + half, job.regs[(kernel_.args[i].offset + half) / 4]);
+    if (fault.kind == Fault::kRegister) // the register holds one wrong bit, as if an upset had hit it
+      write_reg(static_cast<uint32_t>(fault.at), job.regs[fault.at / 4] ^ 1u << fault.value);
     write_reg(VB_SIM_REG_IER, 1);
     write_reg(VB_SIM_REG_GIE, 1);
     start_cycle_ = run_cycle_;
