@@ -4,9 +4,9 @@
 
 // A row sees candidates begin .. end - 1. A candidate is a key, or, where keys are `listed`, an entry of the list that
 // starts at `list`. Tile i: first row, number of rows (at most 4, of one key head, and of one list). Values lie in
-// records of their own, or are the first elements of the keys (absorbed MLA): `val` bytes apart, their codes at `vcodes`
-// in the key's header. Scores are dense [rows][keys] from the first candidate of the range; what a row does not see is
-// never read.
+// records of their own, or are the first elements of the keys (absorbed MLA): `val` bytes apart, their codes at
+// `vcodes` in the key's header. Scores are dense [rows][keys] from the first candidate of the range; what a row does
+// not see is never read.
 #define VB_KEYS_PER_ITEM 64u
 
 struct vb_attn_row {
@@ -69,8 +69,9 @@ __kernel void vb_attn_scores(__global const uchar *q, __global const uchar *k, _
 uint vb_octaves(uint distance) { return min(distance >> 16, 1023u); }
 
 // Items: row. A sink logit is one more score.
-__kernel void vb_attn_max(__global const int *scores, __global const struct vb_attn_row *rows, __global const uint *sinks,
-                          __global int *m, uint sink, uint key_begin, uint keys, uint row0) {
+__kernel void vb_attn_max(__global const int *scores, __global const struct vb_attn_row *rows,
+                          __global const uint *sinks, __global int *m, uint sink, uint key_begin, uint keys,
+                          uint row0) {
   uint r = row0 + (uint)get_global_id(0), end = rows[r].end;
   __global const int *s = scores + (size_t)(r - row0) * keys;
   int top = sink ? vb_score_q16(sinks[rows[r].head]) : VB_M_NONE;
@@ -101,8 +102,8 @@ __kernel void vb_attn_exp(__global const int *scores, __global const uchar *k, _
 __kernel void vb_attn_sum(__global const int *scores, __global const uchar *k, __global const uchar *v,
                           __global const struct vb_attn_row *rows, __global const uint *lists, __global const int *m,
                           __global const short *em, __global ulong *l, __global long *num, __global const uint *sinks,
-                          uint listed, uint sink, uint dk, uint dv, ulong head_bytes, ulong value_head_bytes, uint vcodes, uint val, uint offset,
-                          uint key_begin, uint keys, uint row0) {
+                          uint listed, uint sink, uint dk, uint dv, ulong head_bytes, ulong value_head_bytes,
+                          uint vcodes, uint val, uint offset, uint key_begin, uint keys, uint row0) {
   uint b = (uint)get_global_id(0), r = row0 + (uint)get_global_id(1), end = rows[r].end, rec = vb_rec_bytes(dk);
   __global const int *s = scores + (size_t)(r - row0) * keys;
   __global const uchar *code = k + rows[r].kv_head * head_bytes + vcodes + b;

@@ -18,7 +18,7 @@ ulong vb_delta_decay(uint a, uint dt_bias, uint ea) {
   return shift > 100 ? 0UL : min(vb_shr_rhu(p, shift), cap);
 }
 
-// Of a vector pair (token, key head): q and k in Q1.14, k . q, and the bit length of k's largest element. One item each.
+// Of a vector pair (token, key head): q and k in Q1.14, k . q, and the bit length of k's largest element. Items: pair.
 __kernel void vb_delta_vectors(__global const uint *q, __global const uint *k, __global int *qi, __global int *ki,
                                __global uint *kq, __global int *k_bits, uint dk, uint scale) {
   size_t v = get_global_id(0);

@@ -7,14 +7,14 @@
 
 #define VB_EXPERT_SWIGLU 0u
 
-// Activation of a gate and an up value. The other one is GPT-OSS: g to at most 7, u to at most 7 in magnitude,
-// g * sigmoid(1.702 g) * (u + 1).
-uint vb_expert_act(uint act, uint g, uint u) {
-  const uint seven = 0x40e00000u, alpha = 0x3fd9db23u;
+// Activation of a gate and an up value. The other one is GPT-OSS: g to at most the limit, u to at most the limit in
+// magnitude, g * sigmoid(1.702 g) * (u + 1).
+uint vb_expert_act(uint act, uint limit, uint g, uint u) {
+  const uint alpha = 0x3fd9db23u;
   if (act == VB_EXPERT_SWIGLU) return vb_mul(vb_silu(g), u);
-  if (vb_order_key(g) > vb_order_key(seven)) g = seven;
-  if (vb_order_key(u) > vb_order_key(seven)) u = seven;
-  if (vb_order_key(u) < vb_order_key(vb_neg(seven))) u = vb_neg(seven);
+  if (vb_order_key(g) > vb_order_key(limit)) g = limit;
+  if (vb_order_key(u) > vb_order_key(limit)) u = limit;
+  if (vb_order_key(u) < vb_order_key(vb_neg(limit))) u = vb_neg(limit);
   return vb_mul(vb_mul(g, vb_sigmoid(vb_mul(g, alpha))), vb_add(u, VB_Z_ONE));
 }
 
@@ -33,7 +33,7 @@ __kernel void vb_experts_hidden(__global const char *q, __global const uchar *co
                                 __global const uint4 *groups, __global const uint *slot_token,
                                 __global const uint *gates, __global const uint *gate_bias,
                                 __global const uint *up_bias, __global uint *h, uint inter, uint blocks, uint act,
-                                uint by_slot, uint biased) {
+                                uint limit, uint by_slot, uint biased) {
   uint i = (uint)get_global_id(0) * 4u;
   uint4 g = groups[get_global_id(1)];
   struct vb_side gate[4], up[4], a[4];
@@ -67,7 +67,7 @@ __kernel void vb_experts_hidden(__global const char *q, __global const uchar *co
         uint gv = vb_p2_norm(x[m][n], a[m].top, gate[n].top), uv = vb_p2_norm(y[m][n], a[m].top, up[n].top);
         if (biased & 1u) gv = vb_add(gv, gate_bias[(ulong)g.x * inter + i + n]);
         if (biased & 2u) uv = vb_add(uv, up_bias[(ulong)g.x * inter + i + n]);
-        uint v = vb_expert_act(act, gv, uv);
+        uint v = vb_expert_act(act, limit, gv, uv);
         h[(size_t)(s + m) * inter + i + n] = by_slot ? v : vb_mul(v, gates[s + m]);
       }
   }

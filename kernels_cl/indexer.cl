@@ -70,7 +70,8 @@ struct vb_topk {
   uint prefix, need;
 };
 
-// Items: (chunk, token). counts[token][chunk][digit] of the keys that start with the prefix. Token i has first + i keys.
+// Items: (chunk, token). counts[token][chunk][digit] of the keys that start with the prefix. Token i has first + i
+// keys.
 __kernel void vb_topk_count(__global const uint *scores, __global const struct vb_topk *state, __global uint *counts,
                             uint keys, uint first, uint chunks, uint shift) {
   uint c = (uint)get_global_id(0), i = (uint)get_global_id(1), prefix = shift < 24u ? state[i].prefix : 0u;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "ocl/internal.h"
 
-enum { KEYS_PER_ITEM = 64, TILE = 4 }; // as in kernels_cl/attention.cl
+enum { KEYS_PER_ITEM = 64, TILE = 4 };              // as in kernels_cl/attention.cl
 static const size_t score_bytes = (size_t)64 << 20; // of the scores that are kept at a time
 
 struct uint2 {
@@ -16,13 +16,13 @@ struct work {
   struct vb_head_rows *group;
   uint32_t groups;
   size_t rows, tiles;
-  const struct uint2 *tile; // first row, rows
-  cl_uint begin, keys; // candidates that any row sees: keys, or list entries
-  uint32_t end;        // no row sees a key from here on
+  const struct uint2 *tile;    // first row, rows
+  cl_uint begin, keys;         // candidates that any row sees: keys, or list entries
+  uint32_t end;                // no row sees a key from here on
   uint32_t *list, *list_start; // NULL, or what is left of the key lists, and of each token where it starts
   struct vb_mirror *kv;
-  cl_mem values;          // buffer that the values lie in
-  cl_ulong value_head;    // bytes from head to head
+  cl_mem values;       // buffer that the values lie in
+  cl_ulong value_head; // bytes from head to head
   cl_uint vcodes, val, offset;
   cl_mem sinks, q, row_table, tile_table, lists, scores, m, em, l, num;
 };
@@ -89,8 +89,7 @@ static bool put_tables(struct vb_ocl *d, struct work *w) {
     size_t heads = w->group[i].heads, all = heads * vb_count(op->t), together = w->list ? heads : all;
     for (size_t from = r; from < r + all; from += together) // rows of a tile have one list
       for (size_t at = 0; at < together; at += TILE)
-        tile[w->tiles++] =
-            (struct uint2){(cl_uint)(from + at), (cl_uint)(together - at < TILE ? together - at : TILE)};
+        tile[w->tiles++] = (struct uint2){(cl_uint)(from + at), (cl_uint)(together - at < TILE ? together - at : TILE)};
     for (uint32_t t = op->t.begin; t < op->t.end; t++)
       for (uint32_t h = 0; h < heads; h++) {
         struct vb_range seen = candidates(w, t);
@@ -110,21 +109,21 @@ static void batch(struct vb_ocl *d, const struct work *w, size_t tile0, size_t t
   cl_uint sink = op->sinks && op->mode == VB_ATTN_FULL; // of a split, the merge adds it
   struct vb_arg listed = VB_U32(op->list != NULL), range[] = {VB_U32(w->begin), VB_U32(w->keys), VB_U32(row0)};
   VB_RUN(d, "vb_attn_scores", VB_GRID((w->keys + KEYS_PER_ITEM - 1) / KEYS_PER_ITEM, tiles), VB_MEM(w->q),
-         VB_MEM(w->kv->k), VB_MEM(w->row_table), VB_MEM(w->tile_table), VB_MEM(w->lists), VB_MEM(w->scores),
-         listed, VB_U32(kv->dk),
-         VB_U64(w->kv->k_head), VB_U64((cl_ulong)op->cap), range[0], range[1], range[2], VB_U32((cl_uint)tile0));
+         VB_MEM(w->kv->k), VB_MEM(w->row_table), VB_MEM(w->tile_table), VB_MEM(w->lists), VB_MEM(w->scores), listed,
+         VB_U32(kv->dk), VB_U64(w->kv->k_head), VB_U64((cl_ulong)op->cap), range[0], range[1], range[2],
+         VB_U32((cl_uint)tile0));
   if (op->mode == VB_ATTN_FULL || op->mode == VB_ATTN_MAX)
-    VB_RUN(d, "vb_attn_max", VB_GRID(rows, 1), VB_MEM(w->scores), VB_MEM(w->row_table), VB_MEM(w->sinks),
-           VB_MEM(w->m), VB_U32(sink), range[0], range[1], range[2]);
+    VB_RUN(d, "vb_attn_max", VB_GRID(rows, 1), VB_MEM(w->scores), VB_MEM(w->row_table), VB_MEM(w->sinks), VB_MEM(w->m),
+           VB_U32(sink), range[0], range[1], range[2]);
   if (op->mode == VB_ATTN_FULL || op->mode == VB_ATTN_EXP)
-    VB_RUN(d, "vb_attn_exp", VB_GRID(rows, 1), VB_MEM(w->scores), VB_MEM(w->kv->k), VB_MEM(w->row_table), VB_MEM(w->lists),
-           VB_MEM(w->m), VB_MEM(w->em), listed, VB_U32(kv->dk), VB_U32(kv->dv), VB_U64(w->kv->k_head), VB_U32(w->vcodes), range[0], range[1],
-           range[2]);
+    VB_RUN(d, "vb_attn_exp", VB_GRID(rows, 1), VB_MEM(w->scores), VB_MEM(w->kv->k), VB_MEM(w->row_table),
+           VB_MEM(w->lists), VB_MEM(w->m), VB_MEM(w->em), listed, VB_U32(kv->dk), VB_U32(kv->dv), VB_U64(w->kv->k_head),
+           VB_U32(w->vcodes), range[0], range[1], range[2]);
   if (op->mode == VB_ATTN_FULL || op->mode == VB_ATTN_SUM)
     VB_RUN(d, "vb_attn_sum", VB_GRID(vb_blocks(kv->dv), rows), VB_MEM(w->scores), VB_MEM(w->kv->k), VB_MEM(w->values),
            VB_MEM(w->row_table), VB_MEM(w->lists), VB_MEM(w->m), VB_MEM(w->em), VB_MEM(w->l), VB_MEM(w->num),
-           VB_MEM(w->sinks), listed, VB_U32(sink), VB_U32(kv->dk), VB_U32(kv->dv), VB_U64(w->kv->k_head), VB_U64(w->value_head),
-           VB_U32(w->vcodes), VB_U32(w->val), VB_U32(w->offset), range[0], range[1], range[2]);
+           VB_MEM(w->sinks), listed, VB_U32(sink), VB_U32(kv->dk), VB_U32(kv->dv), VB_U64(w->kv->k_head),
+           VB_U64(w->value_head), VB_U32(w->vcodes), VB_U32(w->val), VB_U32(w->offset), range[0], range[1], range[2]);
 }
 
 static void batches(struct vb_ocl *d, struct work *w) {

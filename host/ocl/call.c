@@ -84,7 +84,10 @@ static void collect(struct vb_ocl *d, const struct vb_launch *l) {
   if (e != CL_SUCCESS) vb_ocl_check(d, e, l->kernel);
   else if (state < 0)
     vb_ocl_fault(d, VB_DEVICE, "kernel %s ended with %s (%d)%s%s", l->kernel, vb_cl_error(state), state,
-                 text[0] ? ": " : d->driver_text[0] ? ": " : "", text[0] ? text : d->driver_text);
+                 text[0]             ? ": "
+                 : d->driver_text[0] ? ": "
+                                     : "",
+                 text[0] ? text : d->driver_text);
   else if (state != CL_COMPLETE) vb_ocl_fault(d, VB_DEVICE, "kernel %s did not finish", l->kernel);
   cl_ulong start = 0, end = 0;
   if (state == CL_COMPLETE &&

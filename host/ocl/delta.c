@@ -6,7 +6,8 @@ static void delta(struct vb_ocl *d, const struct vb_delta_op *op) {
   uint32_t heads = vb_count(op->h), h0 = op->h.begin, group = op->heads / op->key_heads;
   size_t tokens = op->tokens, vectors = tokens * op->key_heads, columns = (size_t)heads * op->dv;
   size_t first = (size_t)h0 * op->dv, state = columns * op->dk * sizeof(int32_t), col = columns * sizeof(int32_t);
-  size_t qk = op->dk * sizeof(vb_z), v_row = columns * sizeof(vb_z), v_stride = (size_t)op->heads * op->dv * sizeof(vb_z);
+  size_t qk = op->dk * sizeof(vb_z), v_row = columns * sizeof(vb_z),
+         v_stride = (size_t)op->heads * op->dv * sizeof(vb_z);
   size_t h_row = heads * sizeof(vb_z), h_stride = op->heads * sizeof(vb_z);
   cl_mem m = vb_ocl_put_rows(d, S_BEFORE, op->before.m + first * op->dk, state, state, 1);
   cl_mem c = vb_ocl_put_rows(d, S_HIST, op->before.c + first, col, col, 1);
@@ -27,9 +28,9 @@ static void delta(struct vb_ocl *d, const struct vb_delta_op *op) {
          VB_MEM(bits), VB_U32(op->dk), VB_U32(op->scale));
   VB_RUN(d, "vb_delta_steps", VB_GRID(heads, 1), VB_MEM(b), VB_MEM(a), VB_MEM(bias), VB_MEM(ea), VB_MEM(g),
          VB_MEM(step), VB_U32(heads), VB_U32(n), VB_U32(op->scale));
-  VB_RUN(d, "vb_delta_columns", VB_ELEMENTS(op->dv, heads), VB_MEM(qi), VB_MEM(ki), VB_MEM(kq), VB_MEM(bits),
-         VB_MEM(v), VB_MEM(step), VB_MEM(m), VB_MEM(c), VB_MEM(len), VB_MEM(y), VB_U32(heads), VB_U32(h0),
-         VB_U32(group), VB_U32(op->key_heads), VB_U32(n), VB_U32(op->dk), VB_U32(op->dv));
+  VB_RUN(d, "vb_delta_columns", VB_ELEMENTS(op->dv, heads), VB_MEM(qi), VB_MEM(ki), VB_MEM(kq), VB_MEM(bits), VB_MEM(v),
+         VB_MEM(step), VB_MEM(m), VB_MEM(c), VB_MEM(len), VB_MEM(y), VB_U32(heads), VB_U32(h0), VB_U32(group),
+         VB_U32(op->key_heads), VB_U32(n), VB_U32(op->dk), VB_U32(op->dv));
   vb_ocl_get_rows(d, m, 0, op->after.m + first * op->dk, state, state, 1);
   vb_ocl_get_rows(d, c, 0, op->after.c + first, col, col, 1);
   vb_ocl_get_rows(d, len, 0, op->after.len + first, col, col, 1);

@@ -94,8 +94,8 @@ vb_result vb_ocl_pack_kv(struct vb_ocl *d, const struct vb_pack_kv_op *op) {
   size_t k_out = vb_rec_bytes(op->dk), v_out = vb_val_bytes(dv);
   size_t first = (size_t)op->t.begin * op->heads + op->h.begin;
   cl_mem k = vb_ocl_put_rows(d, S_X, op->k + first * op->dk, heads * k_in, all * k_in, tokens);
-  cl_mem v = dv ? vb_ocl_put_rows(d, S_X2, op->v + first * dv, heads * v_in, all * v_in, tokens)
-                : vb_ocl_scratch(d, S_X2, 4);
+  cl_mem v =
+      dv ? vb_ocl_put_rows(d, S_X2, op->v + first * dv, heads * v_in, all * v_in, tokens) : vb_ocl_scratch(d, S_X2, 4);
   cl_mem krec = vb_ocl_scratch(d, S_Y, tokens * heads * k_out), vrec = vb_ocl_scratch(d, S_Y2, tokens * heads * v_out);
   if (op->hadamard) {
     const struct vb_pack_q_op keys = {.d = op->dk, .hadamard = 1, .t = op->t, .h = op->h};
@@ -117,8 +117,9 @@ static vb_result binary(struct vb_ocl *d, const char *kernel, const vb_z *a, con
   cl_mem x = vb_ocl_put_rows(d, S_X, a + first, row, stride, tokens);
   cl_mem x2 = b ? vb_ocl_put_rows(d, S_X2, b + first, row, stride, tokens) : vb_ocl_scratch(d, S_X2, 4);
   cl_mem out = vb_ocl_scratch(d, S_Y, count * sizeof(vb_z));
-  if (act) VB_RUN(d, kernel, VB_ELEMENTS(count, 1), VB_MEM(x), VB_MEM(x2), VB_MEM(out), VB_U64(count), VB_U32(*act),
-                  VB_U32(b != NULL));
+  if (act)
+    VB_RUN(d, kernel, VB_ELEMENTS(count, 1), VB_MEM(x), VB_MEM(x2), VB_MEM(out), VB_U64(count), VB_U32(*act),
+           VB_U32(b != NULL));
   else VB_RUN(d, kernel, VB_ELEMENTS(count, 1), VB_MEM(x), VB_MEM(x2), VB_MEM(out), VB_U64(count));
   vb_ocl_get_rows(d, out, 0, y + first, row, stride, tokens);
   return vb_ocl_end(d);

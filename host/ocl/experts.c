@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /// The host sorts (token, expert) pairs by expert into slots, so that a device reads each weight once per batch; hidden
-/// values live by slot on the device and by pair in the caller's arrays. The shared expert is a second list of work, with
-/// one slot per token, whose products join the same sums.
+/// values live by slot on the device and by pair in the caller's arrays. The shared expert is a second list of work,
+/// with one slot per token, whose products join the same sums.
 #include "num/num.h"
 #include "ocl/internal.h"
 #include <string.h>
@@ -28,7 +28,7 @@ struct work {
   uint32_t tokens;
   bool shared; // the shared expert is in the range
   struct list routed, common;
-  uint32_t *token_slots; // [tokens][k] of the routed list, FULL only
+  uint32_t *token_slots;   // [tokens][k] of the routed list, FULL only
   cl_mem x, q, codes, top; // of the tokens, quantised
 };
 
@@ -50,8 +50,14 @@ static bool list_shared(struct vb_ocl *d, struct work *w) {
   const struct vb_experts_op *op = w->op;
   struct list *l = &w->common;
   struct uint4 *group = vb_ocl_stage(d, sizeof *group);
-  *l = (struct list){.groups = 1, .slots = w->tokens, .inter = op->w->shared_inter, .gate = &op->w->shared_gate,
-                     .up = &op->w->shared_up, .down = &op->w->shared_down, .hq = op->shq, .hcodes = op->shcodes,
+  *l = (struct list){.groups = 1,
+                     .slots = w->tokens,
+                     .inter = op->w->shared_inter,
+                     .gate = &op->w->shared_gate,
+                     .up = &op->w->shared_up,
+                     .down = &op->w->shared_down,
+                     .hq = op->shq,
+                     .hcodes = op->shcodes,
                      .hmax = op->shmax};
   if (!stage_slots(d, l, w->tokens)) return false;
   *group = (struct uint4){0, 0, w->tokens, 0};
@@ -69,8 +75,13 @@ static bool sort_pairs(struct vb_ocl *d, struct work *w) {
   uint32_t *at = vb_ocl_stage(d, (experts + 1) * sizeof *at);
   struct uint4 *group = vb_ocl_stage(d, experts * sizeof *group);
   struct list *l = &w->routed;
-  *l = (struct list){.inter = op->w->inter, .gate = &op->w->gate, .up = &op->w->up, .down = &op->w->down, .hq = op->hq,
-                     .hcodes = op->hcodes, .hmax = op->hmax};
+  *l = (struct list){.inter = op->w->inter,
+                     .gate = &op->w->gate,
+                     .up = &op->w->up,
+                     .down = &op->w->down,
+                     .hq = op->hq,
+                     .hcodes = op->hcodes,
+                     .hmax = op->hmax};
   w->token_slots = vb_ocl_stage(d, pairs * sizeof *w->token_slots);
   if (!stage_slots(d, l, pairs)) return false;
   for (size_t p = 0; p < pairs; p++) {
@@ -143,8 +154,8 @@ static void hidden(struct vb_ocl *d, struct work *w, struct list *l) {
   VB_RUN(d, "vb_experts_hidden", VB_GRID((l->inter + 3) / 4, l->groups), VB_MEM(q), VB_MEM(codes), VB_MEM(top),
          VB_MEM(g.q), VB_MEM(g.codes), VB_MEM(g.top), VB_MEM(u.q), VB_MEM(u.codes), VB_MEM(u.top),
          VB_MEM(l->group_table), VB_MEM(l->slot_table), VB_MEM(scale), VB_MEM(gate_bias), VB_MEM(up_bias), VB_MEM(h),
-         VB_U32(l->inter), VB_U32((cl_uint)blocks), VB_U32(routed ? x->act : VB_EXPERT_SWIGLU), VB_U32(by_slot),
-         VB_U32(biased));
+         VB_U32(l->inter), VB_U32((cl_uint)blocks), VB_U32(routed ? x->act : VB_EXPERT_SWIGLU), VB_U32(x->limit),
+         VB_U32(by_slot), VB_U32(biased));
   VB_RUN(d, "vb_quant_i8", VB_GRID(l->slots, 1), VB_MEM(h), VB_MEM(l->hq_mem), VB_MEM(l->hcodes_mem),
          VB_MEM(l->htop_mem), VB_U32(l->inter));
 }

@@ -45,8 +45,8 @@ static void batch_topk(struct vb_ocl *d, const struct work *w, cl_mem scores, ui
   cl_mem list = vb_ocl_scratch(d, S_LIST, (size_t)tokens * op->k * sizeof(cl_uint));
   for (uint32_t shift = 32; shift > 0;) {
     shift -= 8;
-    VB_RUN(d, "vb_topk_count", VB_GRID(chunks, tokens), VB_MEM(scores), VB_MEM(state), VB_MEM(counts),
-           VB_U32(w->width), VB_U32(first), VB_U32(chunks), VB_U32(shift));
+    VB_RUN(d, "vb_topk_count", VB_GRID(chunks, tokens), VB_MEM(scores), VB_MEM(state), VB_MEM(counts), VB_U32(w->width),
+           VB_U32(first), VB_U32(chunks), VB_U32(shift));
     VB_RUN(d, "vb_topk_digit", VB_GRID(tokens, 1), VB_MEM(counts), VB_MEM(state), VB_U32(op->k), VB_U32(first),
            VB_U32(chunks), VB_U32(shift));
   }

@@ -14,9 +14,43 @@
 
 /// Reused device buffers. One name per role; roles of one call never share a buffer.
 enum vb_slot {
-  S_X, S_X2, S_Y, S_Y2, S_Q, S_CODES, S_TOP, S_ACC, S_H, S_HQ, S_HCODES, S_HTOP, S_SCORES, S_M, S_EM, S_L, S_NUM,
-  S_ROWS, S_TILES, S_TABLE, S_TABLE2, S_GATES, S_IDS, S_HIST, S_OFFSETS, S_LIST, S_Q2, S_CODES2, S_TOP2,
-  S_H2, S_HQ2, S_HCODES2, S_HTOP2, S_TABLE3, S_TABLE4, S_BEFORE, VB_SLOTS
+  S_X,
+  S_X2,
+  S_Y,
+  S_Y2,
+  S_Q,
+  S_CODES,
+  S_TOP,
+  S_ACC,
+  S_H,
+  S_HQ,
+  S_HCODES,
+  S_HTOP,
+  S_SCORES,
+  S_M,
+  S_EM,
+  S_L,
+  S_NUM,
+  S_ROWS,
+  S_TILES,
+  S_TABLE,
+  S_TABLE2,
+  S_GATES,
+  S_IDS,
+  S_HIST,
+  S_OFFSETS,
+  S_LIST,
+  S_Q2,
+  S_CODES2,
+  S_TOP2,
+  S_H2,
+  S_HQ2,
+  S_HCODES2,
+  S_HTOP2,
+  S_TABLE3,
+  S_TABLE4,
+  S_BEFORE,
+  VB_SLOTS
 };
 
 struct vb_buffer {
@@ -66,12 +100,12 @@ struct vb_ocl {
   struct vb_ocl_info info;
   char *strings[8];
   const char *stall_names;
-  bool unified;      ///< the device reads host memory in place
-  bool poison;       ///< tests: fill buffers with junk before every use, so that no result can rest on their content
-  size_t sub_align;  ///< bytes, of sub-buffers
+  bool unified;     ///< the device reads host memory in place
+  bool poison;      ///< tests: fill buffers with junk before every use, so that no result can rest on their content
+  size_t sub_align; ///< bytes, of sub-buffers
   clGetEventVerbatimStatsVB_fn event_stats;
   pthread_mutex_t probe_lock, call_lock, text_lock; ///< in this order
-  char driver_text[512]; ///< what the driver said through the context's callback
+  char driver_text[512];                            ///< what the driver said through the context's callback
 
   enum { VB_UNPROBED, VB_TRUSTED, VB_REFUSED } verdict;
   uint32_t checks, jobs; ///< jobs: numbers the launches of a unit, for traces
@@ -139,8 +173,8 @@ struct vb_grid {
   bool elements;
 };
 void vb_ocl_run_args(struct vb_ocl *d, const char *kernel, struct vb_grid grid, const struct vb_arg *args, cl_uint n);
-#define VB_RUN(d, kernel, grid, ...)                                                                                   \
-  vb_ocl_run_args(d, kernel, grid, (const struct vb_arg[]){__VA_ARGS__},                                               \
+#define VB_RUN(d, kernel, grid, ...)                                     \
+  vb_ocl_run_args(d, kernel, grid, (const struct vb_arg[]){__VA_ARGS__}, \
                   sizeof((const struct vb_arg[]){__VA_ARGS__}) / sizeof(struct vb_arg))
 #define VB_GRID(x, y) ((struct vb_grid){x, y, false})
 #define VB_ELEMENTS(x, y) ((struct vb_grid){x, y, true})

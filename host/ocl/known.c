@@ -51,10 +51,19 @@ vb_result vb_known_attention(vb_result (*run)(struct vb_ocl *d, const struct vb_
   }
   if (plant) c->q[VB_REC_HEADER] ^= 4;
   // An id that no real cache has: ids count up from 1.
-  struct vb_kv kv = {.k = c->k, .v = c->v, .heads = KV, .dk = DK, .dv = DV, .capacity = KEYS, .length = KEYS,
-                     .id = UINT64_MAX};
-  struct vb_attention_op op = {.q = c->q, .kv = &kv, .heads = HEADS, .first_count = KEYS - T + 1, .t = {0, T},
-                               .h = {0, HEADS}, .key = {0, KEYS}, .y = c->y, .m = c->m, .em = c->em, .l = c->l,
+  struct vb_kv kv = {
+      .k = c->k, .v = c->v, .heads = KV, .dk = DK, .dv = DV, .capacity = KEYS, .length = KEYS, .id = UINT64_MAX};
+  struct vb_attention_op op = {.q = c->q,
+                               .kv = &kv,
+                               .heads = HEADS,
+                               .first_count = KEYS - T + 1,
+                               .t = {0, T},
+                               .h = {0, HEADS},
+                               .key = {0, KEYS},
+                               .y = c->y,
+                               .m = c->m,
+                               .em = c->em,
+                               .l = c->l,
                                .num = c->num};
   vb_result r = VB_OK;
   for (int mode = VB_ATTN_FULL; mode <= VB_ATTN_SUM && r == VB_OK; mode++) {
@@ -76,8 +85,16 @@ vb_result vb_known_router(vb_result (*run)(struct vb_ocl *d, const struct vb_rou
   uint64_t rng = vb_rng_seed(2), h = 0xcbf29ce484222325u;
   for (int i = 0; i < TOKENS * EXPERTS; i++) logits[i] = i % 7 ? value(&rng, 3) : VB_Z_ONE; // ties among the ones
   if (plant) logits[3] ^= 0x80000000u, logits[11] ^= 0x80000000u;
-  struct vb_router_op op = {.logits = logits, .experts = EXPERTS, .k = K, .score = VB_SCORE_SOFTMAX, .t = {0, TOKENS},
-                            .scale = 0x40200000u, .ids = ids, .gates = gates, .hist = hist, .offsets = offsets,
+  struct vb_router_op op = {.logits = logits,
+                            .experts = EXPERTS,
+                            .k = K,
+                            .score = VB_SCORE_SOFTMAX,
+                            .t = {0, TOKENS},
+                            .scale = 0x40200000u,
+                            .ids = ids,
+                            .gates = gates,
+                            .hist = hist,
+                            .offsets = offsets,
                             .list = list};
   vb_result r = VB_OK;
   for (op.renorm = 0; op.renorm < 2 && r == VB_OK; op.renorm++) {

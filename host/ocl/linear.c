@@ -29,9 +29,9 @@ vb_result vb_ocl_linear(struct vb_ocl *d, const struct vb_linear_op *op) {
   cl_mem acc = vb_ocl_scratch(d, S_ACC, op->acc ? outputs * sizeof(int64_t) : 8);
   VB_RUN(d, wide ? "vb_quant_i14" : "vb_quant_i8", VB_GRID(vectors, 1), VB_MEM(x), VB_MEM(q), VB_MEM(codes),
          VB_MEM(top), VB_U32(cols));
-#define SHARED(n0, n)                                                                                                  \
-  VB_MEM(q), VB_MEM(codes), VB_MEM(top), VB_MEM(wq), VB_MEM(wcodes), VB_MEM(wtop), VB_MEM(bias), VB_MEM(y),            \
-      VB_MEM(acc), VB_U32(blocks), VB_U32(op->b.begin), VB_U32(op->b.end), VB_U32(n0), VB_U32(n),                      \
+#define SHARED(n0, n)                                                                                       \
+  VB_MEM(q), VB_MEM(codes), VB_MEM(top), VB_MEM(wq), VB_MEM(wcodes), VB_MEM(wtop), VB_MEM(bias), VB_MEM(y), \
+      VB_MEM(acc), VB_U32(blocks), VB_U32(op->b.begin), VB_U32(op->b.end), VB_U32(n0), VB_U32(n),           \
       VB_U32(op->acc != NULL), VB_U32(biased)
   if (wide) VB_RUN(d, "vb_linear_i14", VB_GRID(tokens, columns), SHARED(op->n.begin, columns));
   for (uint32_t n0 = op->n.begin; n0 < op->n.end && !wide;) { // the columns of each input vector

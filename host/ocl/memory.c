@@ -198,8 +198,15 @@ static struct vb_mirror *new_mirror(struct vb_ocl *d, const struct vb_kv *kv) {
     return NULL;
   }
   struct vb_mirror *m = &d->mirror[d->mirrors++];
-  *m = (struct vb_mirror){.id = kv->id, .heads = kv->heads, .dk = kv->dk, .dv = kv->dv, .capacity = kv->capacity,
-                          .k_head = k_head, .v_head = v_head, .k = k, .v = v};
+  *m = (struct vb_mirror){.id = kv->id,
+                          .heads = kv->heads,
+                          .dk = kv->dk,
+                          .dv = kv->dv,
+                          .capacity = kv->capacity,
+                          .k_head = k_head,
+                          .v_head = v_head,
+                          .k = k,
+                          .v = v};
   d->mirror_bytes += bytes;
   poison(d, k, k_head * kv->heads);
   poison(d, v, v_head * kv->heads);

@@ -6,9 +6,9 @@
 #include <string.h>
 
 const char *vb_ocl_kind_name(enum vb_ocl_kind kind) {
-  static const char *const name[VB_OCL_KINDS] = {"embed", "rmsnorm", "linear", "rope", "pack_q", "pack_kv",
-                                                 "attention", "swiglu", "add", "router", "experts", "softcap", "conv",
-                                                 "join", "delta", "indexer"};
+  static const char *const name[VB_OCL_KINDS] = {"embed",     "rmsnorm", "linear", "rope",   "pack_q",  "pack_kv",
+                                                 "attention", "swiglu",  "add",    "router", "experts", "softcap",
+                                                 "conv",      "join",    "delta",  "indexer"};
   return kind < VB_OCL_KINDS ? name[kind] : "?";
 }
 
@@ -62,8 +62,10 @@ static void read_info(struct vb_ocl *d) {
       .platform = platform_string(d, CL_PLATFORM_NAME),
       .version = device_string(d, CL_DEVICE_VERSION),
       .driver = device_string(d, CL_DRIVER_VERSION),
-      .type = d->type & CL_DEVICE_TYPE_GPU ? "gpu" : d->type & CL_DEVICE_TYPE_CPU ? "cpu"
-              : d->type & CL_DEVICE_TYPE_ACCELERATOR ? "accelerator" : "custom",
+      .type = d->type & CL_DEVICE_TYPE_GPU           ? "gpu"
+              : d->type & CL_DEVICE_TYPE_CPU         ? "cpu"
+              : d->type & CL_DEVICE_TYPE_ACCELERATOR ? "accelerator"
+                                                     : "custom",
       .kernels = compiler ? "" : device_string(d, CL_DEVICE_BUILT_IN_KERNELS),
       .configuration = simulated ? device_string(d, CL_DEVICE_VERBATIM_CONFIGURATION_VB) : "",
       .compiler = compiler,

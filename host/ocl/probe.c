@@ -10,8 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char *const check_names[] = {"", "tables", "integer", "numeric", "float", "patterns", "blocks",
-                                          "attention", "router"};
+static const char *const check_names[] = {"",         "tables", "integer",   "numeric", "float",
+                                          "patterns", "blocks", "attention", "router"};
 enum { CHECKS = sizeof check_names / sizeof *check_names, CASES = 512 };
 
 static int planted_check(void) {
@@ -51,8 +51,8 @@ static void check_tables(struct vb_ocl *d) {
 
 /// Whole-range integers: every bit length occurs, ends of the range too.
 static uint64_t any_u64(uint64_t *rng, size_t i) {
-  static const uint64_t edge[] = {0, 1, UINT64_MAX, (uint64_t)1 << 63, INT64_MAX, 0xffffffff, 0x100000000u,
-                                  0x80000000u};
+  static const uint64_t edge[] = {0,         1,          UINT64_MAX,   (uint64_t)1 << 63,
+                                  INT64_MAX, 0xffffffff, 0x100000000u, 0x80000000u};
   uint64_t r = vb_rng_next(rng);
   return i < 64 ? edge[i / 8] : r >> (i & 63);
 }
@@ -64,8 +64,15 @@ static vb_z any_z(uint64_t *rng) {
 }
 
 static void check_integer(struct vb_ocl *d, uint64_t *rng) {
-  static const char *const what[] = {"64-bit multiplication", "mul_hi", "64-bit division", "signed 64-bit division",
-                                     "64-bit remainder", "left shift", "right shift", "arithmetic right shift", "clz"};
+  static const char *const what[] = {"64-bit multiplication",
+                                     "mul_hi",
+                                     "64-bit division",
+                                     "signed 64-bit division",
+                                     "64-bit remainder",
+                                     "left shift",
+                                     "right shift",
+                                     "arithmetic right shift",
+                                     "clz"};
   uint64_t a[CASES], b[CASES];
   for (size_t i = 0; i < CASES; i++) {
     a[i] = any_u64(rng, i);
@@ -79,8 +86,13 @@ static void check_integer(struct vb_ocl *d, uint64_t *rng) {
   if (!vb_ocl_wait(d)) return;
   for (size_t i = 0; i < CASES; i++) {
     uint32_t s = b[i] & 63, low = (uint32_t)b[i];
-    uint64_t want[9] = {a[i] * b[i], (uint64_t)(((unsigned __int128)a[i] * b[i]) >> 64), a[i] / (b[i] | 1),
-                        (uint64_t)((int64_t)a[i] / (int64_t)(b[i] >> 33 | 1)), a[i] % (b[i] | 1), a[i] << s, a[i] >> s,
+    uint64_t want[9] = {a[i] * b[i],
+                        (uint64_t)(((unsigned __int128)a[i] * b[i]) >> 64),
+                        a[i] / (b[i] | 1),
+                        (uint64_t)((int64_t)a[i] / (int64_t)(b[i] >> 33 | 1)),
+                        a[i] % (b[i] | 1),
+                        a[i] << s,
+                        a[i] >> s,
                         (uint64_t)((int64_t)a[i] >> s),
                         (uint64_t)__builtin_clzll(a[i] | 1) + ((uint64_t)(low ? __builtin_clz(low) : 32) << 8)};
     for (size_t k = 0; k < 9; k++)
@@ -89,8 +101,8 @@ static void check_integer(struct vb_ocl *d, uint64_t *rng) {
 }
 
 static void check_numeric(struct vb_ocl *d, uint64_t *rng) {
-  static const char *const what[] = {"Z_ADD", "Z_MUL", "NORM", "SHR_RNE", "SHR_RHU", "the softmax quotient", "sigmoid",
-                                     "RSQ", "Q15.16", "EXP2_24"};
+  static const char *const what[] = {"Z_ADD",   "Z_MUL", "NORM",   "SHR_RNE", "SHR_RHU", "the softmax quotient",
+                                     "sigmoid", "RSQ",   "Q15.16", "EXP2_24"};
   vb_z a[CASES], b[CASES];
   int64_t n[CASES];
   for (size_t i = 0; i < CASES; i++) a[i] = any_z(rng), b[i] = any_z(rng), n[i] = (int64_t)any_u64(rng, i);
@@ -101,10 +113,16 @@ static void check_numeric(struct vb_ocl *d, uint64_t *rng) {
   if (!vb_ocl_wait(d)) return;
   for (size_t i = 0; i < CASES; i++) {
     int s = (int)(b[i] >> 3 & 127) - 32;
-    uint64_t want[10] = {vb_add(a[i], b[i]), vb_mul(a[i], b[i]), vb_norm(n[i], s - 64),
-                         (uint64_t)vb_shr_rne(n[i] >> 33, s), vb_shr_rhu((uint64_t)n[i] >> 33, s),
-                         vb_divide(n[i], 0, (uint64_t)n[i] >> 7 | 1), vb_sigmoid(a[i]), vb_rsq(b[i] & 0x7fffffff),
-                         (uint32_t)vb_q16(n[i], s - 64), vb_exp2_24(a[i] & 0xffff)};
+    uint64_t want[10] = {vb_add(a[i], b[i]),
+                         vb_mul(a[i], b[i]),
+                         vb_norm(n[i], s - 64),
+                         (uint64_t)vb_shr_rne(n[i] >> 33, s),
+                         vb_shr_rhu((uint64_t)n[i] >> 33, s),
+                         vb_divide(n[i], 0, (uint64_t)n[i] >> 7 | 1),
+                         vb_sigmoid(a[i]),
+                         vb_rsq(b[i] & 0x7fffffff),
+                         (uint32_t)vb_q16(n[i], s - 64),
+                         vb_exp2_24(a[i] & 0xffff)};
     for (size_t k = 0; k < 10; k++)
       if (!same(d, "numeric", what[k], got[10 * i + k], want[k], i)) return;
   }
@@ -141,8 +159,8 @@ static void check_float(struct vb_ocl *d, uint64_t *rng) {
 }
 
 static void check_patterns(struct vb_ocl *d, uint64_t *rng) {
-  static const uint32_t edge[] = {1, 0x007fffffu, 0x80000001u, 0x80000000u, 0x7f800001u, 0x7fc00001u, 0xff800001u,
-                                  0x7f800000u};
+  static const uint32_t edge[] = {1,           0x007fffffu, 0x80000001u, 0x80000000u,
+                                  0x7f800001u, 0x7fc00001u, 0xff800001u, 0x7f800000u};
   uint32_t x[CASES];
   for (size_t i = 0; i < CASES; i++) x[i] = i % 4 ? edge[i % 8] : (uint32_t)vb_rng_next(rng) & 0x807fffffu;
   cl_mem in = vb_ocl_put_rows(d, S_X, x, sizeof x, sizeof x, 1), y = vb_ocl_scratch(d, S_Y, sizeof x);
@@ -176,8 +194,8 @@ static void check_blocks(struct vb_ocl *d, uint64_t *rng) {
   if (!vb_ocl_wait(d)) return;
   for (size_t i = 0; i < 16; i++) {
     size_t m = i / 4, n = 4 + i % 4;
-    int64_t want = vb_p2_i8(q + m * NB * VB_BLOCK, codes + m * NB, top[m], q + n * NB * VB_BLOCK, codes + n * NB,
-                            top[n], NB);
+    int64_t want =
+        vb_p2_i8(q + m * NB * VB_BLOCK, codes + m * NB, top[m], q + n * NB * VB_BLOCK, codes + n * NB, top[n], NB);
     if (!same(d, "blocks", "a block dot product", (uint64_t)got[i], (uint64_t)want, i)) return;
   }
 }

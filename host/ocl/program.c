@@ -7,9 +7,10 @@
 #include <string.h>
 
 // Files of each program, in order of use.
-static const char *const operator_files[] = {"tables.cl", "num.cl", "block.cl", "embed.cl", "rmsnorm.cl", "linear.cl",
-                                             "rope.cl", "pack.cl", "attention.cl", "swiglu.cl", "router.cl",
-                                             "experts.cl", "add.cl", "conv.cl", "join.cl", "indexer.cl", "delta.cl"};
+static const char *const operator_files[] = {"tables.cl",  "num.cl",     "block.cl", "embed.cl",     "rmsnorm.cl",
+                                             "linear.cl",  "rope.cl",    "pack.cl",  "attention.cl", "swiglu.cl",
+                                             "router.cl",  "experts.cl", "add.cl",   "conv.cl",      "join.cl",
+                                             "indexer.cl", "delta.cl"};
 static const char *const probe_files[] = {"tables.cl", "num.cl", "block.cl", "probe.cl"};
 enum { MAX_FILES = 24 };
 

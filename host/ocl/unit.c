@@ -69,8 +69,7 @@ void vb_ocl_unit_attention(struct vb_ocl *d, const struct vb_attention_op *op) {
   const char *m = NULL, *em = NULL;
   const char *q = vb_ocl_gather_rows(d, op, op->q, vb_rec_bytes(op->kv->dk), group, groups, rows);
   if (op->mode == VB_ATTN_EXP || op->mode == VB_ATTN_SUM) m = vb_ocl_gather_rows(d, op, op->m, 4, group, groups, rows);
-  if (op->mode == VB_ATTN_SUM)
-    em = vb_ocl_gather_rows(d, op, op->em, VB_EM_ROW * sizeof(int16_t), group, groups, rows);
+  if (op->mode == VB_ATTN_SUM) em = vb_ocl_gather_rows(d, op, op->em, VB_EM_ROW * sizeof(int16_t), group, groups, rows);
   for (uint32_t i = 0; i < groups && d->status == VB_OK; i++) head_job(d, op, &group[i], kv, end, q, m, em);
 }
 

@@ -16,9 +16,9 @@ struct vb_ocl *ocl_device(bool source);
 bool ocl_small(void);
 
 extern struct vb_ocl *ocl_dev; ///< the device under test
-/// Run random cases until enough values of an operator were compared.
+/// Run random cases until enough of them were run and enough values of an operator were compared.
 void until(const char *op, void (*one)(struct vb_rng *r));
-#define UNTIL(name, op, one)                                                                                           \
+#define UNTIL(name, op, one) \
   static void name(void) { until(op, one); }
 /// Operators of particular models (models.c).
 extern const struct vb_test ocl_model_tests[];

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/// Operators that only some models have, on an OpenCL device against the reference: experts in all their variants, join,
-/// the gated delta rule, the lightning indexer.
+/// Operators that only some models have, on an OpenCL device against the reference: experts in all their variants,
+/// join, the gated delta rule, the lightning indexer.
 #include "num/expert.h"
 #include "ocl/common.h"
 #include "ref/ref.h"
@@ -19,17 +19,22 @@ static void share_codes(struct vb_experts_w *w) {
 
 static struct vb_experts_w expert_weights(struct arena *a, struct vb_rng *r) {
   uint32_t count = between(r, 1, 8), dim = size(r, 40, 120), inter = size(r, 40, 100);
-  struct vb_experts_w w = {.experts = count, .dim = dim, .inter = inter, .gate = weights8(a, r, count * inter, dim),
-                           .up = weights8(a, r, count * inter, dim), .down = weights8(a, r, count * dim, inter)};
+  struct vb_experts_w w = {.experts = count,
+                           .dim = dim,
+                           .inter = inter,
+                           .gate = weights8(a, r, count * inter, dim),
+                           .up = weights8(a, r, count * inter, dim),
+                           .down = weights8(a, r, count * dim, inter)};
   if (vb_rng_below(r, 2)) {
     w.shared_inter = size(r, 40, 130);
     w.shared_gate = weights8(a, r, w.shared_inter, dim), w.shared_up = weights8(a, r, w.shared_inter, dim);
     w.shared_down = weights8(a, r, dim, w.shared_inter);
   }
-  if (vb_rng_below(r, 3) == 0) w.act = VB_EXPERT_GPT_OSS;
+  if (vb_rng_below(r, 3) == 0) w.act = VB_EXPERT_GPT_OSS, w.limit = vb_from_float(vb_rng_below(r, 3) ? 7.0f : 0.5f);
   w.gate_input = vb_rng_below(r, 3) == 0;
   if (vb_rng_below(r, 3) == 0) {
-    w.gate_bias = values(a, r, any_gen(r), (size_t)count * inter), w.up_bias = values(a, r, any_gen(r), (size_t)count * inter);
+    w.gate_bias = values(a, r, any_gen(r), (size_t)count * inter),
+    w.up_bias = values(a, r, any_gen(r), (size_t)count * inter);
     w.down_bias = values(a, r, any_gen(r), (size_t)count * dim);
   }
   share_codes(&w);
@@ -68,8 +73,12 @@ static void experts(struct vb_rng *r) {
   uint32_t tokens = size(r, 3, 14), k = between(r, 1, w.experts < 4 ? w.experts : 4);
   uint32_t axis = w.experts + (w.shared_inter > 0);
   size_t n = (size_t)tokens * w.dim, pairs = (size_t)tokens * k, nb = w.down.blocks, sb = w.shared_down.blocks;
-  struct vb_experts_op op = {.x = values(&a, r, any_gen(r), n), .w = &w, .k = k, .t = subrange(r, tokens),
-                             .ids = expert_ids(&a, r, tokens, k, w.experts), .e = {0, axis},
+  struct vb_experts_op op = {.x = values(&a, r, any_gen(r), n),
+                             .w = &w,
+                             .k = k,
+                             .t = subrange(r, tokens),
+                             .ids = expert_ids(&a, r, tokens, k, w.experts),
+                             .e = {0, axis},
                              .gates = values(&a, r, VB_GEN_GAUSS, pairs)};
   if (w.shared_inter && vb_rng_below(r, 2)) op.shared_scale = values(&a, r, VB_GEN_GAUSS, tokens);
   struct vb_experts_op ref = op;
@@ -121,8 +130,11 @@ static struct vb_piece piece(struct arena *a, struct vb_rng *r, uint32_t tokens,
 static void join(struct vb_rng *r) {
   struct arena a = {0};
   uint32_t tokens = size(r, 4, 20), heads = between(r, 1, 6);
-  struct vb_join_op op = {.a = piece(&a, r, tokens, heads, 1), .b = piece(&a, r, tokens, heads, 0), .heads = heads,
-                          .t = subrange(r, tokens), .h = subrange(r, heads)};
+  struct vb_join_op op = {.a = piece(&a, r, tokens, heads, 1),
+                          .b = piece(&a, r, tokens, heads, 0),
+                          .heads = heads,
+                          .t = subrange(r, tokens),
+                          .h = subrange(r, heads)};
   if (vb_rng_below(r, 4) == 0) op.b.len = 0, op.b.x = NULL;
   struct vb_join_op ref = op;
   size_t n = (size_t)tokens * heads * (op.a.len + op.b.len);
@@ -140,7 +152,7 @@ static struct vb_delta_state new_state(struct arena *a, const struct state_bytes
   return (struct vb_delta_state){junk(a, n->m), junk(a, n->column), junk(a, n->column), junk(a, n->head)};
 }
 
-/// A state as a recurrence could have left it: zero columns, columns about to sink out of sight, full and small mantissas.
+/// A state as a recurrence could have left it: zero columns, columns about to sink out of sight, all mantissa lengths.
 static struct vb_delta_state random_state(struct arena *a, struct vb_rng *r, const struct vb_delta_op *op,
                                           const struct state_bytes *n) {
   struct vb_delta_state s = new_state(a, n);
@@ -180,8 +192,13 @@ static vb_z *unit_vectors(struct arena *a, struct vb_rng *r, size_t n) {
 static void delta(struct vb_rng *r) {
   struct arena a = {0};
   uint32_t key_heads = between(r, 1, 3), heads = key_heads * between(r, 1, 3), tokens = size(r, 3, 9);
-  struct vb_delta_op op = {.tokens = tokens, .heads = heads, .key_heads = key_heads, .dk = size(r, 9, 70),
-                           .dv = size(r, 9, 70), .h = subrange(r, heads), .scale = vb_from_float(0.125f)};
+  struct vb_delta_op op = {.tokens = tokens,
+                           .heads = heads,
+                           .key_heads = key_heads,
+                           .dk = size(r, 9, 70),
+                           .dv = size(r, 9, 70),
+                           .h = subrange(r, heads),
+                           .scale = vb_from_float(0.125f)};
   struct state_bytes bytes = {(size_t)heads * op.dk * op.dv * 4, (size_t)heads * op.dv * 4, heads * 4};
   size_t n = (size_t)tokens * heads * op.dv, vectors = (size_t)tokens * key_heads * op.dk;
   vb_z *ea = values(&a, r, VB_GEN_GAUSS, heads);
@@ -210,13 +227,21 @@ static void indexer_case(struct vb_rng *r, uint32_t keys, uint32_t tokens, uint3
   struct arena a = {0};
   struct vb_kv kv = cache(&a, r, 1, dk, 0, keys + between(r, 0, 5), keys);
   for (uint32_t j = 1; j < keys; j++) // equal keys: ties
-    if (vb_rng_below(r, 4) == 0) memcpy(vb_kv_key(&kv, 0, j), vb_kv_key(&kv, 0, (uint32_t)vb_rng_below(r, j)), vb_rec_bytes(dk));
+    if (vb_rng_below(r, 4) == 0)
+      memcpy(vb_kv_key(&kv, 0, j), vb_kv_key(&kv, 0, (uint32_t)vb_rng_below(r, j)), vb_rec_bytes(dk));
   size_t n = (size_t)tokens * heads;
-  struct vb_indexer_op op = {.q = queries(&a, r, n, dk), .w = values(&a, r, vb_rng_below(r, 3) ? VB_GEN_GAUSS : any_gen(r), n),
-                             .w_scale = vb_from_float(0.08f), .kv = &kv, .heads = heads, .first_count = keys - tokens + 1,
-                             .k = between(r, 1, vb_rng_below(r, 3) ? (keys + 1) / 2 : keys + 3), .t = subrange(r, tokens),
-                             .key = {0, keys}, .score_stride = keys + between(r, 0, 3)};
-  if (vb_rng_below(r, 5) == 0) memset((void *)(uintptr_t)(op.q + vb_rng_below(r, n) * vb_rec_bytes(dk)), 0, vb_rec_bytes(dk));
+  struct vb_indexer_op op = {.q = queries(&a, r, n, dk),
+                             .w = values(&a, r, vb_rng_below(r, 3) ? VB_GEN_GAUSS : any_gen(r), n),
+                             .w_scale = vb_from_float(0.08f),
+                             .kv = &kv,
+                             .heads = heads,
+                             .first_count = keys - tokens + 1,
+                             .k = between(r, 1, vb_rng_below(r, 3) ? (keys + 1) / 2 : keys + 3),
+                             .t = subrange(r, tokens),
+                             .key = {0, keys},
+                             .score_stride = keys + between(r, 0, 3)};
+  if (vb_rng_below(r, 5) == 0)
+    memset((void *)(uintptr_t)(op.q + vb_rng_below(r, n) * vb_rec_bytes(dk)), 0, vb_rec_bytes(dk));
   if (vb_rng_below(r, 8) == 0) memset((void *)(uintptr_t)op.w, 0, n * 4); // all scores equal
   struct vb_indexer_op ref = op;
   op.list = junk(&a, (size_t)tokens * op.k * 4), ref.list = junk(&a, (size_t)tokens * op.k * 4);
@@ -257,5 +282,9 @@ static void test_long_indexer(void) {
   else indexer_case(&r, 130, 2, 2, 32);
 }
 
-const struct vb_test ocl_model_tests[] = {{"experts", test_experts}, {"join", test_join}, {"delta", test_delta},
-                                          {"indexer", test_indexer}, {"long indexer", test_long_indexer}, {0}};
+const struct vb_test ocl_model_tests[] = {{"experts", test_experts},
+                                          {"join", test_join},
+                                          {"delta", test_delta},
+                                          {"indexer", test_indexer},
+                                          {"long indexer", test_long_indexer},
+                                          {0}};

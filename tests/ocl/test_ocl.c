@@ -33,11 +33,17 @@ static void rmsnorm(struct vb_rng *r) {
   size_t n = (size_t)tokens * groups * len;
   vb_z *x = values(&a, r, any_gen(r), n);
   if (vb_rng_below(r, 8) == 0) memset(x, 0, len * 4);
-  struct vb_rmsnorm_op op = {.x = x, .w = vb_rng_below(r, 5) ? values(&a, r, any_gen(r), len) : NULL,
-                             .bias = values(&a, r, VB_GEN_GAUSS, len), .groups = groups, .n = len,
-                             .kind = (enum vb_norm_kind)vb_rng_below(r, 3), .inv_n = vb_from_float(1.0f / (float)len),
-                             .eps_n = vb_from_float(1e-5f * (float)len), .sqrt_n = vb_from_float(17.25f),
-                             .t = subrange(r, tokens), .g = subrange(r, groups)};
+  struct vb_rmsnorm_op op = {.x = x,
+                             .w = vb_rng_below(r, 5) ? values(&a, r, any_gen(r), len) : NULL,
+                             .bias = values(&a, r, VB_GEN_GAUSS, len),
+                             .groups = groups,
+                             .n = len,
+                             .kind = (enum vb_norm_kind)vb_rng_below(r, 3),
+                             .inv_n = vb_from_float(1.0f / (float)len),
+                             .eps_n = vb_from_float(1e-5f * (float)len),
+                             .sqrt_n = vb_from_float(17.25f),
+                             .t = subrange(r, tokens),
+                             .g = subrange(r, groups)};
   struct vb_rmsnorm_op ref = op;
   op.y = junk(&a, n * 4), ref.y = junk(&a, n * 4);
   vb_ref_rmsnorm(&ref);
@@ -61,8 +67,12 @@ static void linear(struct vb_rng *r, bool wide) {
   vb_z *x = values(&a, r, any_gen(r), (size_t)tokens * groups * cols);
   if (vb_rng_below(r, 8) == 0) memset(x, 0, cols * 4);
   struct vb_linear_op op = {.groups = groups,
-                            .x = x, .w8 = wide ? NULL : &w8, .w14 = wide ? &w14 : NULL, .t = subrange(r, tokens),
-                            .n = subrange(r, rows), .b = {0, vb_blocks(cols)}};
+                            .x = x,
+                            .w8 = wide ? NULL : &w8,
+                            .w14 = wide ? &w14 : NULL,
+                            .t = subrange(r, tokens),
+                            .n = subrange(r, rows),
+                            .b = {0, vb_blocks(cols)}};
   if (vb_rng_below(r, 2)) op.bias = values(&a, r, VB_GEN_GAUSS, rows);
   struct vb_linear_op ref = op;
   op.y = junk(&a, n * 4), ref.y = junk(&a, n * 4);
@@ -98,10 +108,16 @@ static void rope(struct vb_rng *r) {
   for (uint32_t t = 0; t < tokens; t++) pos[t] = (uint32_t)(vb_rng_next(r) >> between(r, 32, 63)) * (t > 0);
   size_t n = (size_t)tokens * heads * d;
   uint32_t rot = vb_rng_below(r, 2) ? d : 2 * between(r, 0, d / 2);
-  struct vb_rope_op op = {.x = values(&a, r, any_gen(r), n), .freq = freq, .pos = pos, .heads = heads, .d = d,
-                          .first = between(r, 0, d - rot), .rot = rot,
+  struct vb_rope_op op = {.x = values(&a, r, any_gen(r), n),
+                          .freq = freq,
+                          .pos = pos,
+                          .heads = heads,
+                          .d = d,
+                          .first = between(r, 0, d - rot),
+                          .rot = rot,
                           .mscale = vb_rng_below(r, 2) ? 0 : vb_from_float(1.2079f),
-                          .layout = vb_rng_below(r, 2) ? VB_ROPE_PAIR : VB_ROPE_HALF, .t = subrange(r, tokens),
+                          .layout = vb_rng_below(r, 2) ? VB_ROPE_PAIR : VB_ROPE_HALF,
+                          .t = subrange(r, tokens),
                           .h = subrange(r, heads)};
   struct vb_rope_op ref = op;
   op.y = junk(&a, n * 4), ref.y = junk(&a, n * 4);
@@ -119,8 +135,12 @@ static void pack(struct vb_rng *r) {
   size_t n = (size_t)tokens * heads, rec = vb_rec_bytes(dk), val = vb_val_bytes(dv);
   vb_z scale = 0;
   if (vb_rng_below(r, 4)) vb_rng_fill(r, VB_GEN_GAUSS, &scale, 1);
-  struct vb_pack_q_op q = {.x = values(&a, r, any_gen(r), n * dk), .scale = scale, .heads = heads, .d = dk,
-                           .t = subrange(r, tokens), .h = subrange(r, heads)};
+  struct vb_pack_q_op q = {.x = values(&a, r, any_gen(r), n * dk),
+                           .scale = scale,
+                           .heads = heads,
+                           .d = dk,
+                           .t = subrange(r, tokens),
+                           .h = subrange(r, heads)};
   if (vb_rng_below(r, 3) == 0) { // Llama 4 layers without RoPE
     uint32_t *pos = take(&a, tokens * sizeof *pos);
     for (uint32_t t = 0; t < tokens; t++) pos[t] = (uint32_t)(vb_rng_next(r) >> between(r, 32, 63));
@@ -133,8 +153,14 @@ static void pack(struct vb_rng *r) {
   vb_ref_pack_q(&qr);
   OK(vb_ocl_pack_q(ocl_dev, &q));
   VB_EXPECT_SAME("pack", qr.rec, q.rec, n * rec);
-  struct vb_pack_kv_op kv = {.hadamard = rotated, .k = q.x, .v = values(&a, r, any_gen(r), n * dv), .heads = heads, .dk = dk, .dv = dv,
-                             .t = subrange(r, tokens), .h = subrange(r, heads)};
+  struct vb_pack_kv_op kv = {.hadamard = rotated,
+                             .k = q.x,
+                             .v = values(&a, r, any_gen(r), n * dv),
+                             .heads = heads,
+                             .dk = dk,
+                             .dv = dv,
+                             .t = subrange(r, tokens),
+                             .h = subrange(r, heads)};
   if (vb_rng_below(r, 4) == 0) kv.v = NULL, kv.dv = 0;
   struct vb_pack_kv_op kr = kv;
   kv.krec = junk(&a, n * rec), kr.krec = junk(&a, n * rec);
@@ -169,8 +195,13 @@ static void growing_cache(struct vb_rng *r) {
       uint32_t to = grown && kv.length < CAP ? between(r, kv.length, CAP) : kv.length;
       cache_fill(r, &kv, kv.length, to);
       kv.length = to;
-      struct vb_attention_op op = {.q = queries(&a, r, HEADS, kv.dk), .kv = &kv, .heads = HEADS,
-                                   .first_count = kv.length, .t = {0, 1}, .h = {0, HEADS}, .key = {0, kv.length}};
+      struct vb_attention_op op = {.q = queries(&a, r, HEADS, kv.dk),
+                                   .kv = &kv,
+                                   .heads = HEADS,
+                                   .first_count = kv.length,
+                                   .t = {0, 1},
+                                   .h = {0, HEADS},
+                                   .key = {0, kv.length}};
       struct vb_attention_op ref = op;
       op.y = junk(&a, HEADS * kv.dv * 4), ref.y = junk(&a, HEADS * kv.dv * 4);
       vb_ref_attention(&ref);
@@ -186,8 +217,12 @@ static void swiglu(struct vb_rng *r) {
   struct arena a = {0};
   uint32_t tokens = size(r, 3, 20), cols = size(r, 70, 300);
   size_t n = (size_t)tokens * cols;
-  struct vb_swiglu_op op = {.g = values(&a, r, any_gen(r), n), .u = values(&a, r, any_gen(r), n), .cols = cols,
-                            .act = (enum vb_act)vb_rng_below(r, 3), .t = subrange(r, tokens), .n = subrange(r, cols)};
+  struct vb_swiglu_op op = {.g = values(&a, r, any_gen(r), n),
+                            .u = values(&a, r, any_gen(r), n),
+                            .cols = cols,
+                            .act = (enum vb_act)vb_rng_below(r, 3),
+                            .t = subrange(r, tokens),
+                            .n = subrange(r, cols)};
   if (vb_rng_below(r, 4) == 0) op.u = NULL;
   struct vb_swiglu_op ref = op;
   op.y = junk(&a, n * 4), ref.y = junk(&a, n * 4);
@@ -201,8 +236,11 @@ static void softcap(struct vb_rng *r) {
   struct arena a = {0};
   uint32_t tokens = size(r, 3, 20), cols = size(r, 70, 300);
   size_t n = (size_t)tokens * cols;
-  struct vb_softcap_op op = {.x = values(&a, r, any_gen(r), n), .cap = vb_from_float(30.0f),
-                             .inv_cap = vb_from_float(1.0f / 30.0f), .cols = cols, .t = subrange(r, tokens),
+  struct vb_softcap_op op = {.x = values(&a, r, any_gen(r), n),
+                             .cap = vb_from_float(30.0f),
+                             .inv_cap = vb_from_float(1.0f / 30.0f),
+                             .cols = cols,
+                             .t = subrange(r, tokens),
                              .n = subrange(r, cols)};
   struct vb_softcap_op ref = op;
   op.y = junk(&a, n * 4), ref.y = junk(&a, n * 4);
@@ -216,8 +254,11 @@ static void conv(struct vb_rng *r) {
   struct arena a = {0};
   uint32_t tokens = size(r, 6, 12), cols = size(r, 70, 300);
   size_t n = (size_t)tokens * cols;
-  struct vb_conv_op op = {.x = values(&a, r, any_gen(r), n), .w = values(&a, r, VB_GEN_GAUSS, 4ul * cols),
-                          .history = values(&a, r, VB_GEN_GAUSS, 3ul * cols), .cols = cols, .t = subrange(r, tokens),
+  struct vb_conv_op op = {.x = values(&a, r, any_gen(r), n),
+                          .w = values(&a, r, VB_GEN_GAUSS, 4ul * cols),
+                          .history = values(&a, r, VB_GEN_GAUSS, 3ul * cols),
+                          .cols = cols,
+                          .t = subrange(r, tokens),
                           .n = subrange(r, cols)};
   struct vb_conv_op ref = op;
   op.y = junk(&a, n * 4), ref.y = junk(&a, n * 4);
@@ -231,8 +272,11 @@ static void add(struct vb_rng *r) {
   struct arena a = {0};
   uint32_t tokens = size(r, 3, 20), cols = size(r, 70, 300);
   size_t n = (size_t)tokens * cols;
-  struct vb_add_op op = {.a = values(&a, r, any_gen(r), n), .b = values(&a, r, any_gen(r), n), .cols = cols,
-                         .t = subrange(r, tokens), .n = subrange(r, cols)};
+  struct vb_add_op op = {.a = values(&a, r, any_gen(r), n),
+                         .b = values(&a, r, any_gen(r), n),
+                         .cols = cols,
+                         .t = subrange(r, tokens),
+                         .n = subrange(r, cols)};
   if (vb_rng_below(r, 2)) // close magnitudes: cancellation
     for (size_t i = 0; i < n; i++)
       ((vb_z *)(uintptr_t)op.b)[i] = op.a[i] ? vb_neg(op.a[i]) ^ (uint32_t)vb_rng_below(r, 8) : 0;
@@ -271,11 +315,22 @@ static void test_long_attention(void) {
 }
 
 int main(int argc, char **argv) {
-  static const struct vb_test tests[] = {
-      {"embed", test_embed}, {"rmsnorm", test_rmsnorm}, {"linear I8", test_linear_i8}, {"linear I14", test_linear_i14},
-      {"rope", test_rope}, {"pack", test_pack}, {"attention", test_attention}, {"long attention", test_long_attention},
-      {"growing cache", test_growing_cache}, {"swiglu", test_swiglu}, {"softcap", test_softcap},
-      {"conv", test_conv}, {"add", test_add}, {"router", test_router}, {0}};
-  const struct vb_suite suites[] = {{"ocl", tests, find_device, NULL}, {"ocl_models", ocl_model_tests, find_device, NULL}, {0}};
+  static const struct vb_test tests[] = {{"embed", test_embed},
+                                         {"rmsnorm", test_rmsnorm},
+                                         {"linear I8", test_linear_i8},
+                                         {"linear I14", test_linear_i14},
+                                         {"rope", test_rope},
+                                         {"pack", test_pack},
+                                         {"attention", test_attention},
+                                         {"long attention", test_long_attention},
+                                         {"growing cache", test_growing_cache},
+                                         {"swiglu", test_swiglu},
+                                         {"softcap", test_softcap},
+                                         {"conv", test_conv},
+                                         {"add", test_add},
+                                         {"router", test_router},
+                                         {0}};
+  const struct vb_suite suites[] = {
+      {"ocl", tests, find_device, NULL}, {"ocl_models", ocl_model_tests, find_device, NULL}, {0}};
   return vb_test_main(argc, argv, suites);
 }

@@ -71,8 +71,8 @@ static void test_accepts(void) {
 
 /// Each check, planted alone, must refuse the device, name itself, and keep every operator away from the device.
 static void test_refuses(void) {
-  static const char *const check[] = {"tables", "integer", "numeric", "float", "patterns", "blocks",
-                                      "attention", "router"};
+  static const char *const check[] = {"tables",   "integer", "numeric",   "float",
+                                      "patterns", "blocks",  "attention", "router"};
   for (size_t i = 0; i < sizeof check / sizeof *check; i++) {
     struct vb_ocl_list list;
     setenv("VERBATIM_OCL_PLANT", check[i], 1);
@@ -115,8 +115,13 @@ static void test_dies(void) {
   struct arena a = {0};
   enum { HEADS = 2, DK = 32, DV = 32 };
   struct vb_kv kv = cache(&a, &r, 1, DK, DV, 20, 10);
-  struct vb_attention_op op = {.q = queries(&a, &r, HEADS, DK), .kv = &kv, .heads = HEADS, .first_count = 10,
-                               .t = {0, 1}, .h = {0, HEADS}, .key = {0, 10}};
+  struct vb_attention_op op = {.q = queries(&a, &r, HEADS, DK),
+                               .kv = &kv,
+                               .heads = HEADS,
+                               .first_count = 10,
+                               .t = {0, 1},
+                               .h = {0, HEADS},
+                               .key = {0, 10}};
   struct vb_attention_op ref = op;
   op.y = take(&a, HEADS * DV * 4), ref.y = take(&a, HEADS * DV * 4);
   vb_ref_attention(&ref);
@@ -146,8 +151,12 @@ static void test_dies(void) {
 static void test_stats(void) {
   struct vb_rng r = vb_test_rng();
   struct arena a = {0};
-  struct vb_add_op op = {.a = values(&a, &r, VB_GEN_GAUSS, 5000), .b = values(&a, &r, VB_GEN_GAUSS, 5000), .cols = 5000,
-                         .t = {0, 1}, .n = {0, 5000}, .y = take(&a, 20000)};
+  struct vb_add_op op = {.a = values(&a, &r, VB_GEN_GAUSS, 5000),
+                         .b = values(&a, &r, VB_GEN_GAUSS, 5000),
+                         .cols = 5000,
+                         .t = {0, 1},
+                         .n = {0, 5000},
+                         .y = take(&a, 20000)};
   OK(vb_ocl_add(dev, &op));
   struct vb_ocl_stats s;
   vb_ocl_last_stats(dev, &s);
@@ -163,16 +172,16 @@ static void test_bad_arguments(void) {
   VB_CHECK(vb_ocl_embed(dev, &embed) == VB_BAD_INPUT && strstr(vb_last_error(), "token 2 of 2"), "\"%s\"",
            vb_last_error());
   uint32_t u[8];
-  struct vb_router_op router = {.logits = table, .experts = 4, .k = 5, .t = {0, 1}, .ids = u, .gates = y, .hist = u,
-                                .offsets = u, .list = u};
+  struct vb_router_op router = {
+      .logits = table, .experts = 4, .k = 5, .t = {0, 1}, .ids = u, .gates = y, .hist = u, .offsets = u, .list = u};
   VB_CHECK(vb_ocl_router(dev, &router) == VB_BAD_INPUT, "five of four experts");
   VB_CHECK(!vb_ocl_can_attention(dev, 3, 2, 64, 64) && !vb_ocl_can_attention(dev, 4, 2, 600, 64), "impossible shapes");
   // Variants that are not offered are refused, not computed without the variant.
   router.k = 2, router.groups = 4, router.topk_groups = 1;
   VB_CHECK(vb_ocl_router(dev, &router) == VB_BAD_INPUT && strstr(vb_last_error(), "1 of 4 groups"), "\"%s\"",
            vb_last_error());
-  struct vb_pack_q_op pack = {.x = table, .hadamard = 1, .heads = 1, .d = 4, .t = {0, 1}, .h = {0, 1},
-                              .rec = (uint8_t *)y};
+  struct vb_pack_q_op pack = {
+      .x = table, .hadamard = 1, .heads = 1, .d = 3, .t = {0, 1}, .h = {0, 1}, .rec = (uint8_t *)y};
   VB_CHECK(vb_ocl_pack_q(dev, &pack) == VB_BAD_INPUT && strstr(vb_last_error(), "Hadamard"), "\"%s\"", vb_last_error());
   vb_z one = VB_Z_ONE, out = 7;
   struct vb_add_op none = {.a = &one, .b = &one, .cols = 1, .t = {0, 0}, .n = {0, 1}, .y = &out};
@@ -182,10 +191,14 @@ static void test_bad_arguments(void) {
 }
 
 int main(int argc, char **argv) {
-  static const struct vb_test tests[] = {
-      {"known answers", test_known_answers}, {"accepts", test_accepts}, {"refuses", test_refuses},
-      {"development kernels", test_development_kernels}, {"dies", test_dies}, {"stats", test_stats},
-      {"bad arguments", test_bad_arguments}, {0}};
+  static const struct vb_test tests[] = {{"known answers", test_known_answers},
+                                         {"accepts", test_accepts},
+                                         {"refuses", test_refuses},
+                                         {"development kernels", test_development_kernels},
+                                         {"dies", test_dies},
+                                         {"stats", test_stats},
+                                         {"bad arguments", test_bad_arguments},
+                                         {0}};
   const struct vb_suite suites[] = {{"ocl_device", tests, find_device, NULL}, {0}};
   return vb_test_main(argc, argv, suites);
 }

@@ -17,9 +17,9 @@ static int find_device(void) {
   dev = ocl_device(false);
   return 0;
 }
-#define NEED_DEVICE()                                                                                                  \
-  do {                                                                                                                 \
-    if (!dev) VB_SKIP("no device with built-in kernels");                                                              \
+#define NEED_DEVICE()                                     \
+  do {                                                    \
+    if (!dev) VB_SKIP("no device with built-in kernels"); \
   } while (0)
 
 static void test_accepts(void) {
@@ -29,7 +29,8 @@ static void test_accepts(void) {
            vb_ocl_info(dev)->kernels);
   VB_CHECK(!vb_ocl_supports(dev, VB_OCL_LINEAR), "linear is no unit");
   VB_CHECK(vb_ocl_can_attention(dev, 8, 2, 64, 32) && !vb_ocl_can_attention(dev, 8, 2, 48, 32) &&
-               !vb_ocl_can_attention(dev, 8, 2, 64, 160), "limits");
+               !vb_ocl_can_attention(dev, 8, 2, 64, 160),
+           "limits");
   vb_z one = VB_Z_ONE, y;
   struct vb_add_op op = {.a = &one, .b = &one, .cols = 1, .t = {0, 1}, .n = {0, 1}, .y = &y};
   VB_CHECK(vb_ocl_add(dev, &op) != VB_OK, "an operator that the device lacks");
@@ -80,8 +81,16 @@ static void test_unit_error(void) {
   struct vb_rng r = vb_test_rng();
   vb_z logits[8] = {0}, gates[2];
   uint32_t ids[2], hist[8], offsets[9], list[2];
-  struct vb_router_op op = {.logits = logits, .experts = 8, .k = 2, .scale = 1 /* no carrier value */, .t = {0, 1},
-                            .ids = ids, .gates = gates, .hist = hist, .offsets = offsets, .list = list};
+  struct vb_router_op op = {.logits = logits,
+                            .experts = 8,
+                            .k = 2,
+                            .scale = 1 /* no carrier value */,
+                            .t = {0, 1},
+                            .ids = ids,
+                            .gates = gates,
+                            .hist = hist,
+                            .offsets = offsets,
+                            .list = list};
   VB_CHECK(vb_ocl_router(dev, &op) == VB_DEVICE, "an illegal scale is accepted");
   VB_CHECK(strstr(vb_last_error(), "kernel router") && strstr(vb_last_error(), "0x13"), "\"%s\"", vb_last_error());
   router_case(&r, dev, 4, 16, 2);
@@ -103,9 +112,12 @@ static void test_stats(void) {
 }
 
 int main(int argc, char **argv) {
-  static const struct vb_test tests[] = {{"accepts", test_accepts}, {"refuses", test_refuses},
-                                         {"attention", test_attention}, {"router", test_router},
-                                         {"unit error", test_unit_error}, {"stats", test_stats},
+  static const struct vb_test tests[] = {{"accepts", test_accepts},
+                                         {"refuses", test_refuses},
+                                         {"attention", test_attention},
+                                         {"router", test_router},
+                                         {"unit error", test_unit_error},
+                                         {"stats", test_stats},
                                          {0}};
   const struct vb_suite suites[] = {{"sim_device", tests, find_device, NULL}, {0}};
   return vb_test_main(argc, argv, suites);
