@@ -7,12 +7,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-static vb_result parse_plans(const struct vb_cli *c, uint32_t *n) {
+static vb_result parse_plans(const struct vb_cli *c, uint32_t *n, bool *first) {
   char *end;
   *n = 0;
-  if (!c->plans) return VB_OK;
+  *first = c->plans && !strcmp(c->plans, "first");
+  if (!c->plans || (*first && !c->plan)) return VB_OK;
   if (c->plan) return vb_fail(VB_BAD_INPUT, "give --plan or --plans, not both");
-  if (strncmp(c->plans, "random:", 7)) return vb_fail(VB_BAD_INPUT, "--plans %s: expected random:N", c->plans);
+  if (strncmp(c->plans, "random:", 7)) return vb_fail(VB_BAD_INPUT, "--plans %s: expected random:N or first", c->plans);
   unsigned long v = strtoul(c->plans + 7, &end, 10);
   if (*end || end == c->plans + 7 || !v || v > 1000000) return vb_fail(VB_BAD_INPUT, "--plans %s: N must be from 1 to 1000000", c->plans);
   *n = (uint32_t)v;
@@ -39,13 +40,14 @@ static vb_result verify_open(const struct vb_cli *c, struct vb_model *m, const s
   struct vb_inject inject;
   int32_t *ids;
   uint32_t n, random_plans;
+  bool first;
   struct vb_tokenizer *tok = NULL;
-  vb_result r = parse_plans(c, &random_plans);
+  vb_result r = parse_plans(c, &random_plans, &first);
   if (!r && c->inject) r = vb_inject_parse(c->inject, &inject);
   if (!r) r = vb_cli_tokens(c, m, &ids, &n, &tok);
   if (r) return r;
   struct vb_verify_config config = {.graph = g, .devices = devices, .prompt = ids, .prompt_len = n, .steps = c->steps == UINT32_MAX ? 8 : c->steps,
-                                    .plan_file = c->plan, .random_plans = random_plans, .seed = c->seed, .chunk = c->chunk, .inject = c->inject ? &inject : NULL,
+                                    .plan_file = c->plan, .random_plans = random_plans, .first_device = first, .seed = c->seed, .chunk = c->chunk, .inject = c->inject ? &inject : NULL,
                                     .case_dir = c->cases ? c->cases : "verbatim-cases", .replay_prefix = c->program, .timeline = c->timeline != NULL,
                                     .progress = vb_cli_progress, .context = (void *)(uintptr_t)c};
   struct vb_report report;

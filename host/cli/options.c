@@ -14,7 +14,7 @@ static const struct argp_option all[] = {
     {"prompt", 'p', "TEXT", 0, "Text, through the model's tokenizer", 0},
     {"steps", 'n', "N", 0, "Greedy decode steps after the prompt (default 0; verify: 8)", 0},
     {"plan", 'P', "FILE", 0, "Plan (JSON) instead of the default plan", 0},
-    {"plans", OPT_PLANS, "random:N", 0, "N random plans, each with random chunks and batches", 0},
+    {"plans", OPT_PLANS, "random:N|first", 0, "N random plans, each with random chunks and batches; or every operator on the first of --devices that offers it", 0},
     {"seed", OPT_SEED, "S", 0, "Seed of random plans (default 1)", 0},
     {"chunk", OPT_CHUNK, "N", 0, "Prefill in chunks of N tokens (default: all at once)", 0},
     {"threads", 'j', "N", 0, "CPU threads (default: all processors)", 0},

@@ -69,17 +69,35 @@ void vb_split_describe(const struct vb_node *n, const struct vb_target *t, const
   if (s->parts > 1 && at < size) snprintf(text + at, size - at, " %s", vb_axis_name(s->axis));
 }
 
+/// Node i whole on one device. A recurrence has no token axis.
+static struct vb_split whole(const struct vb_graph *g, uint32_t i, uint32_t device) {
+  enum vb_axis axis = VB_AXIS_TOKENS;
+  while (!g->node[i].axis[axis]) axis++;
+  return (struct vb_split){.axis = axis, .parts = 1, .part[0] = {device, 0, VB_OPEN}};
+}
+
+static vb_result checked(const struct vb_graph *g, const struct vb_target *t, struct vb_plan *p, const char *where) {
+  vb_result r = vb_plan_check(g, t, p, where);
+  if (r) vb_plan_free(p);
+  return r;
+}
+
 vb_result vb_plan_uniform(const struct vb_graph *g, const struct vb_target *t, uint32_t device, struct vb_plan *p) {
   vb_result r = allocate(g, p);
   if (r) return r;
+  for (uint32_t i = 0; i < g->nodes; i++) p->split[i] = whole(g, i, device);
+  return checked(g, t, p, t->id[device]);
+}
+
+vb_result vb_plan_first(const struct vb_graph *g, const struct vb_target *t, struct vb_plan *p) {
+  vb_result r = allocate(g, p);
+  if (r) return r;
   for (uint32_t i = 0; i < g->nodes; i++) {
-    enum vb_axis axis = VB_AXIS_TOKENS; // a recurrence has no token axis
-    while (!g->node[i].axis[axis]) axis++;
-    p->split[i] = (struct vb_split){.axis = axis, .parts = 1, .part[0] = {device, 0, VB_OPEN}};
+    uint32_t d = 0;
+    while (d + 1 < t->devices && !can(g, t, d, i)) d++;
+    p->split[i] = whole(g, i, d);
   }
-  r = vb_plan_check(g, t, p, t->id[device]);
-  if (r) vb_plan_free(p);
-  return r;
+  return checked(g, t, p, "first-device plan");
 }
 
 /// Cut `extent` (or, if it is dynamic, the first `guess`) evenly among the given devices.
@@ -118,9 +136,7 @@ vb_result vb_plan_default(const struct vb_graph *g, const struct vb_target *t, s
     if (n->kind == VB_OP_ROUTER && devices) device[0] = device[devices - 1], devices = 1;
     p->split[i] = even_split(preferred_axis(n), n->extent[preferred_axis(n)], 1, device, devices);
   }
-  r = vb_plan_check(g, t, p, "default plan");
-  if (r) vb_plan_free(p);
-  return r;
+  return checked(g, t, p, "default plan");
 }
 
 static void random_split(const struct vb_graph *g, const struct vb_target *t, uint32_t node, uint64_t *rng, struct vb_split *s) {
@@ -152,7 +168,5 @@ vb_result vb_plan_random(const struct vb_graph *g, const struct vb_target *t, ui
   if (r) return r;
   uint64_t rng = vb_rng_seed(seed);
   for (uint32_t i = 0; i < g->nodes; i++) random_split(g, t, i, &rng, &p->split[i]);
-  r = vb_plan_check(g, t, p, "random plan");
-  if (r) vb_plan_free(p);
-  return r;
+  return checked(g, t, p, "random plan");
 }

@@ -36,6 +36,8 @@ struct vb_target {
 
 /// Everything on one device.
 vb_result vb_plan_uniform(const struct vb_graph *g, const struct vb_target *t, uint32_t device, struct vb_plan *p);
+/// Every operator whole on the first device that can run it.
+vb_result vb_plan_first(const struct vb_graph *g, const struct vb_target *t, struct vb_plan *p);
 /// The default: layers partitioned over all devices; accelerators that offer only some operators (the simulated units)
 /// get a share of those, the rest is divided between the CPU and the general OpenCL devices.
 vb_result vb_plan_default(const struct vb_graph *g, const struct vb_target *t, struct vb_plan *p);

@@ -32,7 +32,7 @@ static vb_result run_schedule(struct vb_check *k, struct vb_exec *e, const struc
 static vb_result make_plan(const struct vb_verify_config *c, const struct vb_target *t, uint32_t index, struct vb_plan *p) {
   if (c->plan_file) return vb_plan_load(c->graph, t, c->plan_file, p);
   if (c->random_plans) return vb_plan_random(c->graph, t, c->seed + index, p);
-  return vb_plan_default(c->graph, t, p);
+  return c->first_device ? vb_plan_first(c->graph, t, p) : vb_plan_default(c->graph, t, p);
 }
 
 static vb_result make_schedule(const struct vb_check *k, uint32_t index, struct vb_schedule *s) {

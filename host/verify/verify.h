@@ -17,6 +17,7 @@ struct vb_verify_config {
   const int32_t *prompt;
   uint32_t prompt_len, steps;
   const char *plan_file;   ///< a JSON plan, or NULL for the default plan
+  bool first_device;       ///< every operator on the first device that can run it, instead of the default plan
   uint32_t random_plans;   ///< this many random plans instead, each with its own chunks and batches
   uint64_t seed;
   uint32_t chunk;          ///< positions per prefill call; 0: all at once
