@@ -18,7 +18,8 @@ struct vb_target { ///< rows of a matrix to fill; exactly one of q8, q14 is set
 /// Zeroed memory of the model; NULL after any failure.
 void *vb_take(struct vb_builder *b, uint64_t count, size_t size);
 /// A tensor; all were checked before, so it exists.
-__attribute__((format(printf, 2, 3))) const struct vb_tensor *vb_get(const struct vb_builder *b, const char *format, ...);
+__attribute__((format(printf, 2, 3))) const struct vb_tensor *vb_get(const struct vb_builder *b, const char *format,
+                                                                     ...);
 vb_z *vb_carrier(struct vb_builder *b, const struct vb_tensor *t);
 struct vb_target vb_new_w8(struct vb_builder *b, struct vb_w8 *w, uint32_t rows, uint32_t cols);
 struct vb_target vb_new_w14(struct vb_builder *b, struct vb_w14 *w, uint32_t rows, uint32_t cols);

@@ -123,7 +123,8 @@ static void need_mla(struct checker *c, uint32_t l) {
   }
   need(c, k->kv_lora + k->rope_dim, d, 0, "model.layers.%u.self_attn.kv_a_proj_with_mqa.weight", l);
   need(c, k->kv_lora, 0, 0, "model.layers.%u.self_attn.kv_a_layernorm.weight", l);
-  need(c, (uint64_t)k->heads * (k->nope_dim + k->v_dim), k->kv_lora, 0, "model.layers.%u.self_attn.kv_b_proj.weight", l);
+  need(c, (uint64_t)k->heads * (k->nope_dim + k->v_dim), k->kv_lora, 0, "model.layers.%u.self_attn.kv_b_proj.weight",
+       l);
   need(c, d, (uint64_t)k->heads * k->v_dim, 0, "model.layers.%u.self_attn.o_proj.weight", l);
   if (!k->index_topk) return;
   need(c, (uint64_t)k->index_heads * k->index_dim, k->q_lora, 0, "model.layers.%u.self_attn.indexer.wq_b.weight", l);

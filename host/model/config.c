@@ -22,17 +22,17 @@ static const char harmless_keys[] =
     " decoder_start_token_id task_specific_params finetuning_task _attn_implementation _attn_implementation_autoset"
     " _commit_hash chunk_size_feed_forward unsloth_version unsloth_fixed ";
 
-#define MOE_QWEN                                                                                                       \
-  " num_experts num_local_experts num_experts_per_tok moe_intermediate_size norm_topk_prob decoder_sparse_step"        \
+#define MOE_QWEN                                                                                                \
+  " num_experts num_local_experts num_experts_per_tok moe_intermediate_size norm_topk_prob decoder_sparse_step" \
   " mlp_only_layers"
 // auto_map points to the model's own code, which is what we follow; ep_size, seq_aux and aux_loss_alpha are training.
-#define DEEPSEEK                                                                                                       \
-  " q_lora_rank kv_lora_rank qk_nope_head_dim qk_rope_head_dim v_head_dim qk_head_dim rope_interleave"                 \
-  " n_routed_experts num_local_experts num_experts_per_tok moe_intermediate_size n_shared_experts norm_topk_prob"      \
-  " routed_scaling_factor scoring_func topk_method n_group topk_group first_k_dense_replace moe_layer_freq"            \
+#define DEEPSEEK                                                                                                  \
+  " q_lora_rank kv_lora_rank qk_nope_head_dim qk_rope_head_dim v_head_dim qk_head_dim rope_interleave"            \
+  " n_routed_experts num_local_experts num_experts_per_tok moe_intermediate_size n_shared_experts norm_topk_prob" \
+  " routed_scaling_factor scoring_func topk_method n_group topk_group first_k_dense_replace moe_layer_freq"       \
   " num_nextn_predict_layers num_mtp_layers auto_map ep_size seq_aux aux_loss_alpha"
-#define GEMMA                                                                                                          \
-  " hidden_activation query_pre_attn_scalar attn_logit_softcapping final_logit_softcapping"                            \
+#define GEMMA                                                                               \
+  " hidden_activation query_pre_attn_scalar attn_logit_softcapping final_logit_softcapping" \
   " use_bidirectional_attention cache_implementation"
 
 static const struct {
@@ -99,8 +99,7 @@ static void check_unsupported(struct vb_reader *r, const struct vb_config *c) {
     vb_bad(r, "key 'attention_bias': true is not supported for %s", c->model_type);
   if (vb_key_bool(r, "mlp_bias", 0)) vb_bad(r, "key 'mlp_bias': true is not supported yet");
   if (vb_key_bool(r, "is_encoder_decoder", 0)) vb_bad(r, "key 'is_encoder_decoder': true is not supported");
-  if (vb_key_u32(r, "pretraining_tp", 1, UINT32_MAX, 1) > 1)
-    vb_bad(r, "key 'pretraining_tp' above 1 is not supported");
+  if (vb_key_u32(r, "pretraining_tp", 1, UINT32_MAX, 1) > 1) vb_bad(r, "key 'pretraining_tp' above 1 is not supported");
   if (vb_key_find(r, "sliding_window_size") &&
       !json_equal(vb_key_find(r, "sliding_window_size"), vb_key_find(r, "sliding_window")))
     vb_bad(r, "keys 'sliding_window' and 'sliding_window_size' disagree");
@@ -118,8 +117,7 @@ static void check_architectures(struct vb_reader *r, const char *word) {
 static int32_t get_token(struct vb_reader *r, const char *key, uint32_t vocab) {
   const json_t *v = vb_key_find(r, key);
   if (json_is_array(v)) v = json_array_get(v, 0);
-  if (v && !json_is_null(v) && !json_is_integer(v))
-    vb_bad(r, "key '%s' must be an integer or a list of integers", key);
+  if (v && !json_is_null(v) && !json_is_integer(v)) vb_bad(r, "key '%s' must be an integer or a list of integers", key);
   json_int_t id = v && json_is_integer(v) ? json_integer_value(v) : -1;
   return id >= 0 && id < (json_int_t)vocab ? (int32_t)id : -1;
 }
@@ -131,13 +129,14 @@ static void parse_sizes(struct vb_reader *r, struct vb_config *c) {
   c->layers = vb_key_u32(r, "num_hidden_layers", 1, 1024, -1);
   c->heads = vb_key_u32(r, "num_attention_heads", 1, 65536, gemma3 ? 8 : -1);
   c->kv_heads = vb_key_u32(r, "num_key_value_heads", 1, 65536,
-                           gemma3 ? 4 : c->family == VB_LLAMA || mla ? (int64_t)c->heads : -1);
+                           gemma3                         ? 4
+                           : c->family == VB_LLAMA || mla ? (int64_t)c->heads
+                                                          : -1);
   c->vocab = vb_key_u32(r, "vocab_size", 1, 1 << 24, gemma3 ? 262208 : -1);
   c->max_positions = vb_key_u32(r, "max_position_embeddings", 1, 1u << 31, gemma3 ? 131072 : -1);
   c->inter = vb_key_u32(r, "intermediate_size", 1, 1 << 20, -1);
   c->rms_eps = vb_key_real(r, "rms_norm_eps", gemma3 ? 1e-6 : -1);
-  if (!(c->rms_eps >= 0 && c->rms_eps <= 1))
-    vb_bad(r, "key 'rms_norm_eps' is %g, must be between 0 and 1", c->rms_eps);
+  if (!(c->rms_eps >= 0 && c->rms_eps <= 1)) vb_bad(r, "key 'rms_norm_eps' is %g, must be between 0 and 1", c->rms_eps);
 }
 
 static void parse_head(struct vb_reader *r, struct vb_config *c) {
@@ -153,8 +152,7 @@ static void parse_head(struct vb_reader *r, struct vb_config *c) {
   const bool gemma3 = c->family == VB_GEMMA3;
   if (!own && !gemma3 && !vb_key_find(r, "head_dim") && c->hidden % c->heads)
     vb_bad(r, "hidden_size %u is not a multiple of num_attention_heads %u", c->hidden, c->heads);
-  c->head_dim =
-      vb_key_u32(r, "head_dim", 2, VB_MAX_DV, own ? -1 : gemma3 ? 256 : (int64_t)(c->hidden / c->heads));
+  c->head_dim = vb_key_u32(r, "head_dim", 2, VB_MAX_DV, own ? -1 : gemma3 ? 256 : (int64_t)(c->hidden / c->heads));
   if (c->head_dim < 2 || c->head_dim > VB_MAX_DV)
     vb_bad(r, "head dimension hidden_size / num_attention_heads is %u, must be 2 to %u", c->head_dim, VB_MAX_DV);
   if (c->head_dim % 2) vb_bad(r, "key 'head_dim' is %u, must be even", c->head_dim);
@@ -162,7 +160,8 @@ static void parse_head(struct vb_reader *r, struct vb_config *c) {
 
 static void parse_flags(struct vb_reader *r, struct vb_config *c) {
   c->tied = vb_key_bool(r, "tie_word_embeddings", vb_is_gemma(c->family));
-  c->qk_norm = c->family == VB_QWEN3 || c->family == VB_QWEN3_MOE || c->family == VB_QWEN3_NEXT || c->family == VB_GEMMA3;
+  c->qk_norm =
+      c->family == VB_QWEN3 || c->family == VB_QWEN3_MOE || c->family == VB_QWEN3_NEXT || c->family == VB_GEMMA3;
   c->zero_centred = vb_is_gemma(c->family) || c->family == VB_QWEN3_NEXT;
   c->qkv_bias = c->family == VB_QWEN2;
   if (c->family == VB_QWEN2_MOE) c->qkv_bias = vb_key_bool(r, "qkv_bias", 1);

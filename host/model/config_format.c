@@ -7,11 +7,12 @@
 static const char common[] = " quant_method modules_to_not_convert ignore_patterns _load_in_4bit _load_in_8bit ";
 static const char fp8_keys[] = " fmt weight_block_size activation_scheme scale_fmt ";
 static const char int4_keys[] = " bits group_size ";
-static const char gptq_keys[] = " desc_act sym checkpoint_format damp_percent damp_auto_increment static_groups true_sequential"
-                                " model_name_or_path model_file_base_name lm_head pack_dtype meta quantizer tokenizer dataset"
-                                " batch_size block_name_to_quantize cache_block_outputs exllama_config use_exllama max_input_length"
-                                " modules_in_block_to_quantize module_name_preceding_first_block pad_token_id backend use_cuda_fp16"
-                                " model_seqlen act_group_aware format ";
+static const char gptq_keys[] =
+    " desc_act sym checkpoint_format damp_percent damp_auto_increment static_groups true_sequential"
+    " model_name_or_path model_file_base_name lm_head pack_dtype meta quantizer tokenizer dataset"
+    " batch_size block_name_to_quantize cache_block_outputs exllama_config use_exllama max_input_length"
+    " modules_in_block_to_quantize module_name_preceding_first_block pad_token_id backend use_cuda_fp16"
+    " model_seqlen act_group_aware format ";
 static const char awq_keys[] = " version zero_point backend do_fuse exllama_config fuse_max_seq_len modules_to_fuse ";
 
 static void expect(struct vb_reader *r, const char *key, const char *want) {
@@ -74,9 +75,9 @@ void vb_parse_format(struct vb_reader *r, struct vb_config *c) {
   else if (c->format == VB_FORMAT_MXFP4 && c->family != VB_GPT_OSS)
     vb_bad(&in, "key '%squant_method': mxfp4 is supported for gpt_oss only", in.where);
   json_t *value;
-  json_object_foreach((json_t *)(uintptr_t)object, key, value)
-    if (in.result == VB_OK && !vb_key_listed(common, key) && !vb_key_listed(formats[c->format].keys, key) &&
-        !vb_key_listed(formats[c->format].more, key))
+  json_object_foreach((json_t *)(uintptr_t)object, key, value) if (in.result == VB_OK && !vb_key_listed(common, key) &&
+                                                                   !vb_key_listed(formats[c->format].keys, key) &&
+                                                                   !vb_key_listed(formats[c->format].more, key))
       vb_bad(&in, "unknown key '%s%.80s': it may change how the weights are read", in.where, key);
   if (in.result == VB_OK && c->format == VB_FORMAT_FP8) parse_fp8(&in, c);
   if (in.result == VB_OK && c->format >= VB_FORMAT_GPTQ) parse_int4(&in, c);

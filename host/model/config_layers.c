@@ -12,10 +12,15 @@ struct plan { // the keys that a family's rule needs
 static uint32_t get_window(struct vb_reader *r, const struct vb_config *c) {
   const bool present = json_object_get(r->object, "sliding_window");
   switch (c->family) {
-  case VB_QWEN2: case VB_QWEN3: case VB_QWEN2_MOE: case VB_QWEN3_MOE:
+  case VB_QWEN2:
+  case VB_QWEN3:
+  case VB_QWEN2_MOE:
+  case VB_QWEN3_MOE:
     if (!vb_key_bool(r, "use_sliding_window", 0)) return 0;
     return vb_key_u32(r, "sliding_window", 1, INT32_MAX, present ? 0 : 4096);
-  case VB_MISTRAL: case VB_GEMMA2: case VB_GEMMA3: // null: none; absent: the classes' default
+  case VB_MISTRAL:
+  case VB_GEMMA2:
+  case VB_GEMMA3: // null: none; absent: the classes' default
     return present ? vb_key_u32(r, "sliding_window", 1, INT32_MAX, 0) : 4096;
   case VB_GPT_OSS: return present ? vb_key_u32(r, "sliding_window", 1, INT32_MAX, 0) : 128;
   case VB_MIXTRAL: return vb_key_u32(r, "sliding_window", 1, INT32_MAX, 0);
@@ -48,10 +53,14 @@ static struct plan get_plan(struct vb_reader *r, const struct vb_config *c) {
 static const char *default_type(const struct vb_config *c, const struct plan *p, uint32_t l) {
   static const char full[] = "full_attention", sliding[] = "sliding_attention";
   switch (c->family) {
-  case VB_MISTRAL: case VB_MIXTRAL: case VB_QWEN3_MOE: return p->window ? sliding : full;
-  case VB_QWEN2: case VB_QWEN3: return p->window && l >= p->edge ? sliding : full;
+  case VB_MISTRAL:
+  case VB_MIXTRAL:
+  case VB_QWEN3_MOE: return p->window ? sliding : full;
+  case VB_QWEN2:
+  case VB_QWEN3: return p->window && l >= p->edge ? sliding : full;
   case VB_QWEN2_MOE: return p->window && l % 2 == 0 && l < p->edge ? sliding : full;
-  case VB_GPT_OSS: case VB_GEMMA2: return l % 2 == 0 ? sliding : full;
+  case VB_GPT_OSS:
+  case VB_GEMMA2: return l % 2 == 0 ? sliding : full;
   case VB_GEMMA3: return (l + 1) % p->step ? sliding : full;
   case VB_LLAMA4: return c->layer[l].rope && p->chunk ? "chunked_attention" : full;
   case VB_QWEN3_NEXT: return (l + 1) % p->step ? "linear_attention" : full;
@@ -79,8 +88,12 @@ static void apply_type(struct vb_reader *r, struct vb_config *c, const struct pl
 // May this family's layer_types say so? Families whose code ignores the key must name what the code does.
 static bool type_allowed(const struct vb_config *c, const char *type, const char *rule) {
   switch (c->family) {
-  case VB_QWEN2: case VB_QWEN3: case VB_QWEN2_MOE: case VB_GPT_OSS: case VB_GEMMA2: case VB_GEMMA3:
-    return vb_key_listed(" full_attention sliding_attention ", type);
+  case VB_QWEN2:
+  case VB_QWEN3:
+  case VB_QWEN2_MOE:
+  case VB_GPT_OSS:
+  case VB_GEMMA2:
+  case VB_GEMMA3: return vb_key_listed(" full_attention sliding_attention ", type);
   case VB_LLAMA4: return vb_key_listed(" full_attention chunked_attention ", type);
   case VB_QWEN3_NEXT: return vb_key_listed(" full_attention linear_attention ", type);
   default: return !strcmp(type, rule);
@@ -125,8 +138,8 @@ void vb_parse_layers(struct vb_reader *r, struct vb_config *c) {
     if (types) {
       type = json_string_value(json_array_get(types, l));
       if (!type || !type_allowed(c, type, rule)) {
-        vb_bad(r, "key 'layer_types': entry %u is '%.40s', which is not supported for %s", l, type ? type : "(no string)",
-               c->model_type);
+        vb_bad(r, "key 'layer_types': entry %u is '%.40s', which is not supported for %s", l,
+               type ? type : "(no string)", c->model_type);
         return;
       }
     } else if (!p.window && !strcmp(rule, "sliding_attention")) {
@@ -155,7 +168,8 @@ void vb_parse_mla(struct vb_reader *r, struct vb_config *c) {
   if (c->kv_heads != c->heads)
     vb_bad(r, "key 'num_key_value_heads' is %u: the latent serves all %u heads (num_attention_heads)", c->kv_heads,
            c->heads);
-  uint32_t d = vb_key_u32(r, "head_dim", 1, 65536, c->rope_dim), qk = vb_key_u32(r, "qk_head_dim", 1, 65536, c->head_dim);
+  uint32_t d = vb_key_u32(r, "head_dim", 1, 65536, c->rope_dim),
+           qk = vb_key_u32(r, "qk_head_dim", 1, 65536, c->head_dim);
   if (d != c->rope_dim && d != c->head_dim) vb_bad(r, "keys 'head_dim' %u and 'qk_rope_head_dim' disagree", d);
   if (qk != c->head_dim) vb_bad(r, "key 'qk_head_dim' is %u, not qk_nope_head_dim + qk_rope_head_dim", qk);
   if (!vb_key_bool(r, "rope_interleave", 1)) vb_bad(r, "key 'rope_interleave': false is not supported");
@@ -186,7 +200,8 @@ void vb_parse_delta(struct vb_reader *r, struct vb_config *c) {
 void vb_parse_gemma(struct vb_reader *r, struct vb_config *c) {
   static const char act[] = "gelu_pytorch_tanh";
   if (strcmp(vb_key_text(r, "hidden_activation", act), act))
-    vb_bad(r, "key 'hidden_activation' is '%.40s', only '%s' is supported", vb_key_text(r, "hidden_activation", act), act);
+    vb_bad(r, "key 'hidden_activation' is '%.40s', only '%s' is supported", vb_key_text(r, "hidden_activation", act),
+           act);
   if (vb_key_bool(r, "use_bidirectional_attention", 0))
     vb_bad(r, "key 'use_bidirectional_attention': true is not supported");
   c->gelu = c->sandwich = true;

@@ -87,8 +87,7 @@ static void parse_groups(struct vb_reader *r, struct vb_config *c) {
   if (r->result != VB_OK) return;
   if (c->topk_groups > c->groups)
     vb_bad(r, "key 'topk_group' is %u, more than the %u groups (n_group)", c->topk_groups, c->groups);
-  if (c->experts % c->groups)
-    vb_bad(r, "n_routed_experts %u is not a multiple of n_group %u", c->experts, c->groups);
+  if (c->experts % c->groups) vb_bad(r, "n_routed_experts %u is not a multiple of n_group %u", c->experts, c->groups);
   if (c->groups > 1 && c->experts / c->groups < c->group_top)
     vb_bad(r, "key 'n_group' is %u: a group of %u experts has no best two", c->groups, c->experts / c->groups);
   if (c->topk > c->experts / c->groups * c->topk_groups)
@@ -126,15 +125,19 @@ static void parse_deepseek(struct vb_reader *r, struct vb_config *c) {
 
 void vb_parse_moe(struct vb_reader *r, struct vb_config *c) {
   switch (c->family) {
-  case VB_QWEN3_MOE: case VB_QWEN2_MOE: case VB_QWEN3_NEXT: parse_qwen(r, c); break;
-  case VB_MIXTRAL: case VB_GPT_OSS: parse_plain(r, c); break;
+  case VB_QWEN3_MOE:
+  case VB_QWEN2_MOE:
+  case VB_QWEN3_NEXT: parse_qwen(r, c); break;
+  case VB_MIXTRAL:
+  case VB_GPT_OSS: parse_plain(r, c); break;
   case VB_LLAMA4: parse_llama4(r, c); break;
-  case VB_DEEPSEEK_V2: case VB_DEEPSEEK_V3: case VB_DEEPSEEK_V32: parse_deepseek(r, c); break;
+  case VB_DEEPSEEK_V2:
+  case VB_DEEPSEEK_V3:
+  case VB_DEEPSEEK_V32: parse_deepseek(r, c); break;
   default: return;
   }
   if (r->result != VB_OK) return;
-  if (c->topk > c->experts)
-    vb_bad(r, "key 'num_experts_per_tok' is %u, more than the %u experts", c->topk, c->experts);
+  if (c->topk > c->experts) vb_bad(r, "key 'num_experts_per_tok' is %u, more than the %u experts", c->topk, c->experts);
   uint64_t widest = c->moe_inter > c->hidden ? c->moe_inter : c->hidden;
   if (c->experts * widest > UINT32_MAX) vb_bad(r, "experts times their width must be below 2^32");
 }

@@ -27,8 +27,8 @@ static void parse_partial(struct vb_reader *r, const struct vb_config *c, struct
   }
   double dims = share * c->head_dim;
   if (!(dims >= 2 && dims <= c->head_dim) || (uint32_t)dims % 2)
-    vb_bad(r, "key '%spartial_rotary_factor' is %g: it must leave an even number of dimensions, 2 to %u", r->where, share,
-           c->head_dim);
+    vb_bad(r, "key '%spartial_rotary_factor' is %g: it must leave an even number of dimensions, 2 to %u", r->where,
+           share, c->head_dim);
   else rope->dims = (uint32_t)dims;
 }
 
@@ -113,8 +113,8 @@ static void parse_local(struct vb_reader *r, struct vb_config *c, const json_t *
   double main_scale = c->rope_mscale;
   struct vb_rope_scale none;
   if (by_layer)
-    parse_kind(r, json_object_get(by_layer, "sliding_attention"), "rope_parameters.sliding_attention.", c, &c->local_rope,
-               &none);
+    parse_kind(r, json_object_get(by_layer, "sliding_attention"), "rope_parameters.sliding_attention.", c,
+               &c->local_rope, &none);
   if (c->local_rope.scaling == VB_ROPE_YARN || main_scale != 0)
     vb_bad(r, "rotary embedding: yarn is not supported for %s", c->model_type);
   check(r, &c->local_rope);
@@ -139,8 +139,8 @@ void vb_parse_rope(struct vb_reader *r, struct vb_config *c, struct vb_rope_scal
   if (c->family == VB_GEMMA3 && json_object_get(object, "full_attention")) {
     const char *key;
     json_t *value;
-    json_object_foreach((json_t *)(uintptr_t)object, key, value)
-      if (!vb_key_listed(" full_attention sliding_attention ", key))
+    json_object_foreach((json_t *)(uintptr_t)object, key,
+                        value) if (!vb_key_listed(" full_attention sliding_attention ", key))
         vb_bad(r, "key '%s%.80s' is unknown beside full_attention and sliding_attention", where, key);
     by_layer = object;
     object = json_object_get(object, "full_attention");

@@ -60,14 +60,16 @@ static void print_attention(const struct vb_config *c, FILE *f) {
       fprintf(f, "indexer        %u heads of %u, %u keys%s\n", c->index_heads, c->index_dim, c->index_topk,
               c->index_hadamard ? ", Hadamard rotation" : "");
   } else {
-    fprintf(f, "attention      %u heads, %u key/value heads, dimension %u%s%s%s%s%s\n", c->heads, c->kv_heads, c->head_dim,
-            c->qkv_bias ? ", q/k/v bias" : "", c->o_bias ? ", output bias" : "",
-            c->qk_norm ? ", q/k norm" : c->qk_l2 ? ", q/k norm after rotation" : "", c->sinks ? ", sinks" : "",
-            c->out_gate ? ", output gate" : "");
+    fprintf(f, "attention      %u heads, %u key/value heads, dimension %u%s%s%s%s%s\n", c->heads, c->kv_heads,
+            c->head_dim, c->qkv_bias ? ", q/k/v bias" : "", c->o_bias ? ", output bias" : "",
+            c->qk_norm ? ", q/k norm"
+            : c->qk_l2 ? ", q/k norm after rotation"
+                       : "",
+            c->sinks ? ", sinks" : "", c->out_gate ? ", output gate" : "");
   }
   if (count(c, is_delta))
-    fprintf(f, "delta rule     %u of %u layers, %u key heads of %u, %u value heads of %u\n", count(c, is_delta), c->layers,
-            c->delta_key_heads, c->delta_dk, c->delta_heads, c->delta_dv);
+    fprintf(f, "delta rule     %u of %u layers, %u key heads of %u, %u value heads of %u\n", count(c, is_delta),
+            c->layers, c->delta_key_heads, c->delta_dk, c->delta_heads, c->delta_dv);
   print_span(c, f);
   fprintf(f, "query scale    %.9g\n", c->query_scale);
   if (c->attn_softcap > 0 || c->final_softcap > 0)
@@ -98,8 +100,8 @@ static void print_format(const struct vb_config *c, FILE *f) {
 
 static void print_config(const struct vb_config *c, FILE *f) {
   const uint32_t moe = count(c, is_moe);
-  fprintf(f, "architecture   %s, %u layers, hidden %u, vocabulary %u%s%s\n", c->model_type, c->layers, c->hidden, c->vocab,
-          c->tied ? " (tied)" : "", c->wrapper ? ", text part of a multimodal model" : "");
+  fprintf(f, "architecture   %s, %u layers, hidden %u, vocabulary %u%s%s\n", c->model_type, c->layers, c->hidden,
+          c->vocab, c->tied ? " (tied)" : "", c->wrapper ? ", text part of a multimodal model" : "");
   print_attention(c, f);
   print_rope("rope", &c->rope, c->rope_mscale, f);
   if (c->local_rope.dims) print_rope("rope, windows", &c->local_rope, 0, f);

@@ -14,7 +14,7 @@ struct vb_reader {
   const char *where; ///< "" or "rope_scaling."
   vb_result result;
 };
-#define vb_bad(r, ...)                                                                                                 \
+#define vb_bad(r, ...) \
   ((r)->result == VB_OK ? (void)((r)->result = vb_fail(VB_BAD_INPUT, VB_CONFIG_FILE __VA_ARGS__)) : (void)0)
 
 /// Is the word in the list? A list is one text in which every word has a space on both sides.

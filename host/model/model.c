@@ -110,7 +110,8 @@ uint64_t vb_model_state_bytes(const struct vb_model *m) {
   const uint64_t cols = 2ull * c->delta_key_heads * c->delta_dk + (uint64_t)c->delta_heads * c->delta_dv;
   uint64_t n = 0;
   for (uint32_t l = 0; l < c->layers; l++)
-    if (c->layer[l].mixer == VB_MIXER_DELTA) // three inputs of the convolution; per head the state, its exponents, decay
+    if (c->layer[l].mixer ==
+        VB_MIXER_DELTA) // three inputs of the convolution; per head the state, its exponents, decay
       n += 3 * cols * sizeof(vb_z) + c->delta_heads * (4ull * c->delta_dk * c->delta_dv + 8ull * c->delta_dv + 4);
   return n;
 }

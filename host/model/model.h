@@ -15,8 +15,21 @@
 
 /// By config.json model_type (text models; multimodal wrappers give their text_config).
 enum vb_family {
-  VB_LLAMA, VB_QWEN2, VB_QWEN3, VB_QWEN3_MOE, // first, in this order
-  VB_MISTRAL, VB_MIXTRAL, VB_QWEN2_MOE, VB_QWEN3_NEXT, VB_LLAMA4, VB_DEEPSEEK_V2, VB_DEEPSEEK_V3, VB_DEEPSEEK_V32, VB_GPT_OSS, VB_GEMMA2, VB_GEMMA3
+  VB_LLAMA,
+  VB_QWEN2,
+  VB_QWEN3,
+  VB_QWEN3_MOE, // first, in this order
+  VB_MISTRAL,
+  VB_MIXTRAL,
+  VB_QWEN2_MOE,
+  VB_QWEN3_NEXT,
+  VB_LLAMA4,
+  VB_DEEPSEEK_V2,
+  VB_DEEPSEEK_V3,
+  VB_DEEPSEEK_V32,
+  VB_GPT_OSS,
+  VB_GEMMA2,
+  VB_GEMMA3
 };
 
 /// What mixes tokens in a layer.
@@ -44,18 +57,20 @@ struct vb_config {
   bool rope_pairs;                   ///< PAIR layout instead of HALF, for the main attention
   uint32_t experts, topk, moe_inter; ///< experts 0: dense
   bool norm_topk;
-  uint8_t *is_moe;                   ///< [layers]
-  struct vb_layer_config *layer;     ///< [layers]
-  int32_t bos, eos;                  ///< token ids or -1
+  uint8_t *is_moe;               ///< [layers]
+  struct vb_layer_config *layer; ///< [layers]
+  int32_t bos, eos;              ///< token ids or -1
   // further attention
-  bool o_bias, sinks, qk_l2, out_gate; ///< qk_l2: weightless RMS norm of q and k after RoPE; out_gate: o * sigmoid(gate) (Qwen3-Next)
-  bool zero_centred;                 ///< norm weights are stored minus one
-  bool sandwich;                     ///< norms after attention and FFN too (Gemma)
-  bool gelu;                         ///< GELU-tanh instead of SiLU
+  bool o_bias, sinks, qk_l2,
+      out_gate;      ///< qk_l2: weightless RMS norm of q and k after RoPE; out_gate: o * sigmoid(gate) (Qwen3-Next)
+  bool zero_centred; ///< norm weights are stored minus one
+  bool sandwich;     ///< norms after attention and FFN too (Gemma)
+  bool gelu;         ///< GELU-tanh instead of SiLU
   double attn_softcap, final_softcap; ///< 0: none
-  double query_scale;                ///< softmax scale; head_dim^-1/2 unless the family says otherwise; YaRN mscale^2 of DeepSeek folded in
-  double embed_scale;                ///< 0: none
-  double temperature;                ///< Llama 4 attn_scale on layers without RoPE; 0: none
+  double
+      query_scale; ///< softmax scale; head_dim^-1/2 unless the family says otherwise; YaRN mscale^2 of DeepSeek folded in
+  double embed_scale; ///< 0: none
+  double temperature; ///< Llama 4 attn_scale on layers without RoPE; 0: none
   uint32_t floor_scale;
   // MLA (head_dim is nope + rope)
   uint32_t q_lora, kv_lora, nope_dim, rope_dim, v_dim;
@@ -70,20 +85,28 @@ struct vb_config {
   double routed_scale;
   bool correction_bias, router_bias, gate_input, shared_gated, expert_bias;
   enum vb_expert_act expert_act;
-  double swiglu_limit;               ///< clamp of GPT_OSS
-  uint32_t shared_inter;             ///< 0: no shared expert
-  bool wrapper;                      ///< the text part of a multimodal model
+  double swiglu_limit;   ///< clamp of GPT_OSS
+  uint32_t shared_inter; ///< 0: no shared expert
+  bool wrapper;          ///< the text part of a multimodal model
   // quantization_config
   enum vb_format format;
-  uint32_t group;                    ///< input channels that share a scale (GPTQ, AWQ); 0: all
-  uint32_t block_rows, block_cols;   ///< FP8
-  bool zeros_minus_one;              ///< GPTQ's first format
+  uint32_t group;                  ///< input channels that share a scale (GPTQ, AWQ); 0: all
+  uint32_t block_rows, block_cols; ///< FP8
+  bool zeros_minus_one;            ///< GPTQ's first format
 };
 
 enum vb_dtype {
-  VB_BF16, VB_F16, VB_F32,
-  VB_F8_E4M3, VB_F8_E8M0, VB_U8, VB_I32,      // parts of quantised tensors
-  VB_FP8_BLOCK, VB_MXFP4, VB_GPTQ4, VB_AWQ4,  // made of several parts; data is NULL
+  VB_BF16,
+  VB_F16,
+  VB_F32,
+  VB_F8_E4M3,
+  VB_F8_E8M0,
+  VB_U8,
+  VB_I32, // parts of quantised tensors
+  VB_FP8_BLOCK,
+  VB_MXFP4,
+  VB_GPTQ4,
+  VB_AWQ4, // made of several parts; data is NULL
 };
 /// The stored parts of a quantised tensor.
 struct vb_packed {
@@ -98,7 +121,7 @@ struct vb_tensor {
   enum vb_dtype dtype;
   uint32_t rank;
   uint64_t dim[4];
-  const void *data; ///< may be unaligned: read through the functions below
+  const void *data;               ///< may be unaligned: read through the functions below
   const struct vb_packed *packed; ///< NULL unless dtype is VB_FP8_BLOCK or behind it
 };
 size_t vb_dtype_bytes(enum vb_dtype d); ///< 0 for tensors made of parts
@@ -116,11 +139,11 @@ struct vb_layer {
   struct vb_w8 q, k, v, o;
   vb_z *q_bias, *k_bias, *v_bias, *o_bias, *sinks;
   vb_z *post_attn_norm, *post_ffn_norm; ///< sandwich norms
-  struct vb_w8 gate, up, down; ///< dense FFN
-  struct vb_w14 router;        ///< MoE
+  struct vb_w8 gate, up, down;          ///< dense FFN
+  struct vb_w14 router;                 ///< MoE
   vb_z *router_bias, *correction_bias;
   struct vb_experts_w experts;
-  struct vb_w8 shared_expert_gate;      ///< one row: logit of the shared expert's gate (Qwen2-MoE, Qwen3-Next)
+  struct vb_w8 shared_expert_gate; ///< one row: logit of the shared expert's gate (Qwen2-MoE, Qwen3-Next)
   // MLA: q = q_b(norm(q_a x)), or .q without q_lora; kv_a gives [latent | rope key]
   struct vb_w8 q_a, q_b, kv_a;
   vb_z *q_a_norm, *kv_a_norm;
@@ -131,9 +154,9 @@ struct vb_layer {
   vb_z *index_norm, *index_norm_bias;
   // gated delta rule: rows of in_proj_qkvz and in_proj_ba as stored, grouped by key head
   struct vb_w8 qkvz, ba;
-  vb_z *conv;          ///< [2 * key_heads * dk + heads * dv][4]: q, k, v channels
-  vb_z *ea, *dt_bias;  ///< [heads]
-  vb_z *delta_norm;    ///< [dv]
+  vb_z *conv;         ///< [2 * key_heads * dk + heads * dv][4]: q, k, v channels
+  vb_z *ea, *dt_bias; ///< [heads]
+  vb_z *delta_norm;   ///< [dv]
 };
 
 enum vb_weight_class { VB_CLASS_ATTENTION, VB_CLASS_FFN, VB_CLASS_EXPERTS, VB_CLASS_HEAD, VB_CLASS_ROUTER, VB_CLASSES };
@@ -159,8 +182,8 @@ struct vb_model {
   struct vb_tensor *stored; ///< the same as the file has them: what a container holds
   uint32_t stored_count;
   // contract constants, always there
-  uint64_t *rope_freq;       ///< [rope.dims / 2]
-  vb_z attn_scale;           ///< log2(e) * query_scale (soft-capped: 2 log2(e) query_scale / cap), rounded once from double
+  uint64_t *rope_freq; ///< [rope.dims / 2]
+  vb_z attn_scale;     ///< log2(e) * query_scale (soft-capped: 2 log2(e) query_scale / cap), rounded once from double
   uint64_t *local_rope_freq; ///< [local_rope.dims / 2] (Gemma 3), or NULL
   // contract weights, NULL or zero with raw_only
   vb_z *embed, *final_norm; ///< [vocab][hidden], [hidden]

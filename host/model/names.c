@@ -12,8 +12,8 @@ bool vb_tensor_ignored(const struct vb_model *m, const char *name) {
   const struct vb_config *c = &m->config;
   const size_t n = strlen(name), k = sizeof tables - 1;
   if (n > k && !strcmp(name + n - k, tables)) return true;
-  if (c->wrapper && (starts(name, "vision_") || starts(name, "model.vision_") || starts(name, "multi_modal_projector.") ||
-                     starts(name, "model.multi_modal_projector.")))
+  if (c->wrapper && (starts(name, "vision_") || starts(name, "model.vision_") ||
+                     starts(name, "multi_modal_projector.") || starts(name, "model.multi_modal_projector.")))
     return true;
   if (c->family == VB_QWEN3_NEXT) return starts(name, "mtp.");
   // DeepSeek stores its prediction layers behind the last one.

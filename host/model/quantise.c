@@ -129,8 +129,8 @@ void vb_quantise(struct vb_builder *b, enum vb_weight_class class, struct vb_vie
 struct vb_target vb_new_w8(struct vb_builder *b, struct vb_w8 *w, uint32_t rows, uint32_t cols) {
   const uint32_t blocks = vb_blocks(cols);
   struct vb_target t = {.q8 = vb_take(b, (uint64_t)rows * blocks, VB_BLOCK),
-                     .codes = vb_take(b, (uint64_t)rows * blocks, 1),
-                     .max = vb_take(b, rows, 1)};
+                        .codes = vb_take(b, (uint64_t)rows * blocks, 1),
+                        .max = vb_take(b, rows, 1)};
   *w = (struct vb_w8){rows, cols, blocks, t.q8, t.codes, t.max};
   return t;
 }
@@ -138,8 +138,8 @@ struct vb_target vb_new_w8(struct vb_builder *b, struct vb_w8 *w, uint32_t rows,
 struct vb_target vb_new_w14(struct vb_builder *b, struct vb_w14 *w, uint32_t rows, uint32_t cols) {
   const uint32_t blocks = vb_blocks(cols);
   struct vb_target t = {.q14 = vb_take(b, (uint64_t)rows * blocks, VB_BLOCK * sizeof *t.q14),
-                     .codes = vb_take(b, (uint64_t)rows * blocks, 1),
-                     .max = vb_take(b, rows, 1)};
+                        .codes = vb_take(b, (uint64_t)rows * blocks, 1),
+                        .max = vb_take(b, rows, 1)};
   *w = (struct vb_w14){rows, cols, blocks, t.q14, t.codes, t.max};
   return t;
 }

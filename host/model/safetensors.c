@@ -41,10 +41,11 @@ static vb_result parse_entry(const char *name, const json_t *v, uint64_t data_by
   uint32_t d = 0;
   while (d < VB_FP8_BLOCK && strcmp(dtype, vb_dtype_name((enum vb_dtype)d))) d++;
   if (d == VB_FP8_BLOCK)
-    return vb_fail(VB_BAD_INPUT,
-                   "tensor '%s' has dtype %.20s, supported are BF16, F16, F32, and F8_E4M3, F8_E8M0, U8, I32 in quantised"
-                   " checkpoints",
-                   name, dtype);
+    return vb_fail(
+        VB_BAD_INPUT,
+        "tensor '%s' has dtype %.20s, supported are BF16, F16, F32, and F8_E4M3, F8_E8M0, U8, I32 in quantised"
+        " checkpoints",
+        name, dtype);
   t->dtype = (enum vb_dtype)d;
   if (!json_array_size(shape) || json_array_size(shape) > 4)
     return vb_fail(VB_BAD_INPUT, "tensor '%s' has %zu dimensions, must be 1 to 4", name, json_array_size(shape));

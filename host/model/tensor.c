@@ -5,13 +5,14 @@
 #include <string.h>
 
 size_t vb_dtype_bytes(enum vb_dtype d) {
-  static const uint8_t bytes[] = {[VB_BF16] = 2, [VB_F16] = 2, [VB_F32] = 4, [VB_F8_E4M3] = 1,
-                                  [VB_F8_E8M0] = 1, [VB_U8] = 1, [VB_I32] = 4};
+  static const uint8_t bytes[] = {
+      [VB_BF16] = 2, [VB_F16] = 2, [VB_F32] = 4, [VB_F8_E4M3] = 1, [VB_F8_E8M0] = 1, [VB_U8] = 1, [VB_I32] = 4};
   return d < VB_FP8_BLOCK ? bytes[d] : 0;
 }
 
 const char *vb_dtype_name(enum vb_dtype d) {
-  static const char *const names[] = {"BF16", "F16", "F32", "F8_E4M3", "F8_E8M0", "U8", "I32", "FP8", "MXFP4", "GPTQ4", "AWQ4"};
+  static const char *const names[] = {"BF16", "F16", "F32",   "F8_E4M3", "F8_E8M0", "U8",
+                                      "I32",  "FP8", "MXFP4", "GPTQ4",   "AWQ4"};
   return names[d];
 }
 

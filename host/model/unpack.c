@@ -90,8 +90,8 @@ static const struct vb_tensor *find_stored(const struct vb_model *m, const char 
 }
 
 // Part base + suffix with one of the dtypes (bits of a mask) and this shape (d2 = 0: rank 2, d1 = 0: rank 1).
-static const struct vb_tensor *part(struct unpack *u, const char *base, const char *suffix, uint32_t dtypes, bool optional,
-                                    uint64_t d0, uint64_t d1, uint64_t d2) {
+static const struct vb_tensor *part(struct unpack *u, const char *base, const char *suffix, uint32_t dtypes,
+                                    bool optional, uint64_t d0, uint64_t d1, uint64_t d2) {
   char name[2 * VB_MAX_NAME];
   snprintf(name, sizeof name, "%s%s", base, suffix);
   const struct vb_tensor *t = u->result == VB_OK ? find_stored(u->m, name) : NULL;
@@ -107,9 +107,10 @@ static const struct vb_tensor *part(struct unpack *u, const char *base, const ch
     u->result = vb_fail(VB_BAD_INPUT, "tensor '%s' has dtype %s, which does not belong to this format", name,
                         vb_dtype_name(t->dtype));
   } else if (t->rank != rank || memcmp(t->dim, want, rank * sizeof *want)) {
-    u->result = vb_fail(VB_BAD_INPUT,
-                        "tensor '%s' has another shape than its quantised values need: [%" PRIu64 "%s%" PRIu64 "%s%" PRIu64 "]",
-                        name, d0, d1 ? ", " : "", d1, d2 ? ", " : "", d2);
+    u->result =
+        vb_fail(VB_BAD_INPUT,
+                "tensor '%s' has another shape than its quantised values need: [%" PRIu64 "%s%" PRIu64 "%s%" PRIu64 "]",
+                name, d0, d1 ? ", " : "", d1, d2 ? ", " : "", d2);
   }
   return t;
 }
@@ -147,8 +148,8 @@ static void make_mxfp4(struct unpack *u, const struct vb_tensor *t, const char *
 static void check_groups(struct unpack *u, const struct vb_packed *p, uint64_t groups) {
   for (uint64_t k = 0; p->groups && u->result == VB_OK && k < p->groups->dim[0]; k++)
     if (word(p->groups, k) >= groups)
-      u->result = vb_fail(VB_BAD_INPUT, "tensor '%s' names group %u at [%" PRIu64 "], there are %" PRIu64, p->groups->name,
-                          word(p->groups, k), k, groups);
+      u->result = vb_fail(VB_BAD_INPUT, "tensor '%s' names group %u at [%" PRIu64 "], there are %" PRIu64,
+                          p->groups->name, word(p->groups, k), k, groups);
 }
 
 static void make_int4(struct unpack *u, const struct vb_tensor *t, const char *base, struct vb_tensor *to,
@@ -159,7 +160,8 @@ static void make_int4(struct unpack *u, const struct vb_tensor *t, const char *b
     fail_shape(u, t, "must be a matrix of I32");
     return;
   }
-  const uint64_t rows = awq ? t->dim[1] * 8 : t->dim[1], cols = awq ? t->dim[0] : t->dim[0] * 8; // output, input channels
+  const uint64_t rows = awq ? t->dim[1] * 8 : t->dim[1],
+                 cols = awq ? t->dim[0] : t->dim[0] * 8; // output, input channels
   const uint64_t group = c->group ? c->group : cols, groups = (cols + group - 1) / group;
   if (rows % 8) {
     fail_shape(u, t, "has output channels that are no multiple of 8");

@@ -42,7 +42,8 @@ static void latent_forms(struct vb_builder *b, const struct vb_tensor *t, struct
   for (uint64_t h = 0; h < c->heads && b->result == VB_OK; h++) {
     const uint64_t first = h * (n + v) * k;
     vb_quantise(b, class, (struct vb_view){t, first, k, 1}, n, k, vb_skip_rows(k_b, h * n, w->k_b.blocks));
-    vb_quantise(b, class, (struct vb_view){t, first + (uint64_t)n * k, k, 1}, v, k, vb_skip_rows(v_b, h * v, w->v_b.blocks));
+    vb_quantise(b, class, (struct vb_view){t, first + (uint64_t)n * k, k, 1}, v, k,
+                vb_skip_rows(v_b, h * v, w->v_b.blocks));
     vb_quantise(b, class, (struct vb_view){t, first, 1, k}, k, n, vb_skip_rows(uk, h * k, w->uk.blocks)); // transposed
   }
   w->uv = w->v_b; // the same rows: one head's output from its mixture of latents

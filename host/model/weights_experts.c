@@ -55,8 +55,13 @@ void vb_build_experts(struct vb_builder *b, uint32_t l, struct vb_layer *w) {
   if (c->shared_gated)
     vb_matrix(b, VB_CLASS_EXPERTS, &w->shared_expert_gate, vb_get(b, "%s.shared_expert_gate.weight", ffn));
   struct vb_experts_w *x = &w->experts;
-  *x = (struct vb_experts_w){.experts = c->experts, .dim = c->hidden, .inter = c->moe_inter,
-                             .shared_inter = c->shared_inter, .act = c->expert_act, .limit = vb_from_float((float)c->swiglu_limit), .gate_input = c->gate_input};
+  *x = (struct vb_experts_w){.experts = c->experts,
+                             .dim = c->hidden,
+                             .inter = c->moe_inter,
+                             .shared_inter = c->shared_inter,
+                             .act = c->expert_act,
+                             .limit = vb_from_float((float)c->swiglu_limit),
+                             .gate_input = c->gate_input};
   routed(b, l, x);
   if (c->expert_bias) biases(b, ffn, x);
   if (c->shared_inter) {

@@ -98,7 +98,8 @@ static struct source expert_source(const struct vb_model *m, uint32_t l, uint32_
   const uint64_t d = m->config.hidden, n = m->config.moe_inter, up = part == 1;
   const struct vb_tensor *t = ffn_tensor(m, l, part == 2 ? "experts.down_proj" : "experts.gate_up_proj");
   if (!t) return (struct source){expert_tensor(m, l, e, part), 0, part == 2 ? n : d, 1};
-  const bool rows = t->dim[1] == (part == 2 ? d : 2 * n) && m->config.family != VB_LLAMA4 && m->config.family != VB_GPT_OSS;
+  const bool rows =
+      t->dim[1] == (part == 2 ? d : 2 * n) && m->config.family != VB_LLAMA4 && m->config.family != VB_GPT_OSS;
   if (part == 2) return rows ? (struct source){t, e * n * d, n, 1} : (struct source){t, e * n * d, 1, d};
   if (rows) return (struct source){t, e * 2 * n * d + up * n * d, d, 1};
   if (m->config.family == VB_GPT_OSS) return (struct source){t, e * 2 * n * d + up, 2, 2 * n};
@@ -164,8 +165,8 @@ void check_moe(const struct vb_model *m, uint32_t l) {
     snprintf(name, sizeof name, names[plural], "up");
     check_matrix(ffn_tensor(m, l, name), &x->shared_up);
     snprintf(name, sizeof name, names[plural], "down");
-    check_w8((struct source){ffn_tensor(m, l, name), 0, c->shared_inter, 1}, c->hidden, c->shared_inter, &x->shared_down,
-             0, false);
+    check_w8((struct source){ffn_tensor(m, l, name), 0, c->shared_inter, 1}, c->hidden, c->shared_inter,
+             &x->shared_down, 0, false);
   }
   if (c->shared_gated) check_matrix(ffn_tensor(m, l, "shared_expert_gate.weight"), &w->shared_expert_gate);
   check_max(x);

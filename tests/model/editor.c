@@ -53,7 +53,8 @@ static void load_shard(struct edit *e, const char *path) {
     json_int_t begin, end;
     if (!strcmp(name, "__metadata__")) continue;
     if (json_unpack(v, "{s:[I,I]}", "data_offsets", &begin, &end)) die(name);
-    json_object_set_new(v, "data_offsets", json_pack("[I,I]", begin + (json_int_t)e->bytes, end + (json_int_t)e->bytes));
+    json_object_set_new(v, "data_offsets",
+                        json_pack("[I,I]", begin + (json_int_t)e->bytes, end + (json_int_t)e->bytes));
     json_object_set(e->header, name, v);
   }
   e->bytes += n;

@@ -84,7 +84,8 @@ static void prediction_layers(void) {
     vb_model_close(open_model(dir, true));
     edit_append(&e, "model.layers.2.mtp.fc.weight", "F32", "[3]", 12);
     edit_save(&e, dir);
-    VB_CHECK(vb_model_open(dir, true, &m) == VB_BAD_INPUT && strstr(vb_last_error(), "layers.2.mtp"), "%s", cases[i][0]);
+    VB_CHECK(vb_model_open(dir, true, &m) == VB_BAD_INPUT && strstr(vb_last_error(), "layers.2.mtp"), "%s",
+             cases[i][0]);
     edit_free(&e);
   }
 }
@@ -94,8 +95,9 @@ static void constants(void) {
     uint32_t hidden;
     enum vb_dtype type;
     double want;
-  } cases[] = {{2304, VB_BF16, 48},    {1152, VB_BF16, 34},       {3072, VB_BF16, 55.5}, {5376, VB_BF16, 73.5},
-               {3072, VB_F16, 55.4375}, {3072, VB_F32, 55.425624847412109375}, {36, VB_BF16, 6}};
+  } cases[] = {{2304, VB_BF16, 48},   {1152, VB_BF16, 34},     {3072, VB_BF16, 55.5},
+               {5376, VB_BF16, 73.5}, {3072, VB_F16, 55.4375}, {3072, VB_F32, 55.425624847412109375},
+               {36, VB_BF16, 6}};
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
     double have = vb_embed_scale(cases[i].hidden, cases[i].type);
     VB_CHECK(fabs(have - cases[i].want) < 1e-12, "sqrt(%u): %.17g", cases[i].hidden, have);
@@ -144,8 +146,8 @@ static void decay_limit(void) {
   edit_free(&e);
 }
 
-static const struct vb_test tests[] = {{"wrappers", wrappers},     {"prediction_layers", prediction_layers},
-                                       {"constants", constants},   {"architectures", architectures},
+static const struct vb_test tests[] = {{"wrappers", wrappers},       {"prediction_layers", prediction_layers},
+                                       {"constants", constants},     {"architectures", architectures},
                                        {"decay_limit", decay_limit}, {0}};
 
 int main(int argc, char **argv) {

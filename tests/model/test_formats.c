@@ -54,15 +54,19 @@ static double *pack_fp8(struct vb_rng *r, struct edit *e, const char *name, uint
   return w;
 }
 
-static void set_nibble(uint32_t *words, uint64_t word, uint32_t place, uint32_t value) { words[word] |= value << 4 * place; }
+static void set_nibble(uint32_t *words, uint64_t word, uint32_t place, uint32_t value) {
+  words[word] |= value << 4 * place;
+}
 
 enum kind { FP8, GPTQ, GPTQ_V2, GPTQ_ORDER, AWQ, KINDS };
 
-static double *pack_int4(struct vb_rng *r, struct edit *e, const char *name, uint32_t rows, uint32_t cols, enum kind kind) {
+static double *pack_int4(struct vb_rng *r, struct edit *e, const char *name, uint32_t rows, uint32_t cols,
+                         enum kind kind) {
   static const uint8_t awq[] = {0, 2, 4, 6, 1, 3, 5, 7}; // output channel of nibble i
   const uint32_t groups = (cols + GROUP - 1) / GROUP;
   double *w = malloc(sizeof *w * rows * cols);
-  uint32_t *words = calloc((size_t)rows * cols / 8, 4), *zeros = calloc((size_t)groups * rows / 8, 4), *order = calloc(cols, 4);
+  uint32_t *words = calloc((size_t)rows * cols / 8, 4), *zeros = calloc((size_t)groups * rows / 8, 4),
+           *order = calloc(cols, 4);
   uint16_t *scales = calloc((size_t)groups * rows, 2);
   uint8_t *zero = calloc((size_t)groups * rows, 1);
   for (uint32_t k = 0; k < cols; k++) order[k] = kind == GPTQ_ORDER ? (uint32_t)vb_rng_below(r, groups) : k / GROUP;
@@ -124,7 +128,8 @@ static void both(struct vb_rng *r, enum kind kind, bool power, struct edit *pack
       continue;
     }
     *strstr(base, ".weight") = 0;
-    double *w = kind == FP8 ? pack_fp8(r, packed, base, rows, cols, power) : pack_int4(r, packed, base, rows, cols, kind);
+    double *w =
+        kind == FP8 ? pack_fp8(r, packed, base, rows, cols, power) : pack_int4(r, packed, base, rows, cols, kind);
     float *to = add(plain, name, "", "F32", 4, rows, cols);
     for (size_t i = 0; i < (size_t)rows * cols; i++) { // the data behind a header may start anywhere
       float f = (float)w[i];
@@ -239,7 +244,8 @@ static void int4_lossless(void) {
   const struct vb_tensor words = {.name = "q", .dtype = VB_I32, .rank = 2, .dim = {K / 8, N}, .data = q};
   const struct vb_tensor zeros = {.name = "z", .dtype = VB_I32, .rank = 2, .dim = {K / 32, N / 8}, .data = z};
   const struct vb_tensor scales = {.name = "s", .dtype = VB_F16, .rank = 2, .dim = {K / 32, N}, .data = s};
-  const struct vb_packed parts = {.q = &words, .zeros = &zeros, .scales = &scales, .group = 32, .zeros_minus_one = true};
+  const struct vb_packed parts = {
+      .q = &words, .zeros = &zeros, .scales = &scales, .group = 32, .zeros_minus_one = true};
   const struct vb_tensor t = {.name = "gptq", .dtype = VB_GPTQ4, .rank = 2, .dim = {N, K}, .packed = &parts};
   struct vb_model m = {.arena = vb_arena_new()};
   quantise_all(&m, (struct vb_view){&t, 0, K, 1}, N, K);
@@ -271,16 +277,12 @@ static void damaged(void) {
   static const struct {
     enum kind kind;
     const char *part, *member, *value, *word; // member NULL: rename the part
-  } cases[] = {{FP8, ".weight_scale_inv", NULL, NULL, "missing"},
-               {FP8, ".weight_scale_inv", "shape", "[1,12]", "shape"},
-               {FP8, ".weight", "shape", "[72,40]", "shape"},
-               {GPTQ, ".scales", NULL, NULL, "missing"},
-               {GPTQ, ".qzeros", "shape", "[15,1]", "shape"},
-               {GPTQ, ".scales", "dtype", "\"BF16\"", NULL},
-               {GPTQ, ".g_idx", "dtype", "\"F32\"", "dtype F32"},
-               {GPTQ, ".qweight", "dtype", "\"F32\"", "I32"},
-               {AWQ, ".qzeros", NULL, NULL, "missing"},
-               {AWQ, ".qweight", "shape", "[40,9]", "shape"}};
+  } cases[] = {
+      {FP8, ".weight_scale_inv", NULL, NULL, "missing"}, {FP8, ".weight_scale_inv", "shape", "[1,12]", "shape"},
+      {FP8, ".weight", "shape", "[72,40]", "shape"},     {GPTQ, ".scales", NULL, NULL, "missing"},
+      {GPTQ, ".qzeros", "shape", "[15,1]", "shape"},     {GPTQ, ".scales", "dtype", "\"BF16\"", NULL},
+      {GPTQ, ".g_idx", "dtype", "\"F32\"", "dtype F32"}, {GPTQ, ".qweight", "dtype", "\"F32\"", "I32"},
+      {AWQ, ".qzeros", NULL, NULL, "missing"},           {AWQ, ".qweight", "shape", "[40,9]", "shape"}};
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
     struct edit packed, plain;
     both(&r, cases[i].kind, false, &packed, &plain);
@@ -319,22 +321,23 @@ static void damaged(void) {
 static void config_keys(void) {
   static const struct {
     const char *value, *key, *word;
-  } cases[] = {{"3", "quantization_config", "object"},
-               {"{}", "quant_method", "missing"},
-               {"{\"quant_method\":\"bitsandbytes\"}", "quant_method", "bitsandbytes"},
-               {"{\"quant_method\":\"fp8\",\"fmt\":\"e5m2\"}", "fmt", "e5m2"},
-               {"{\"quant_method\":\"fp8\",\"activation_scheme\":\"static\"}", "activation_scheme", "static"},
-               {"{\"quant_method\":\"fp8\",\"weight_block_size\":[128]}", "weight_block_size", "two"},
-               {"{\"quant_method\":\"fp8\",\"weight_block_size\":[0,1]}", "weight_block_size", "positive"},
-               {"{\"quant_method\":\"fp8\",\"twist\":1}", "twist", "unknown"},
-               {"{\"quant_method\":\"mxfp4\"}", "quant_method", "gpt_oss"},
-               {"{\"quant_method\":\"gptq\",\"bits\":8,\"group_size\":32}", "bits", "only 4"},
-               {"{\"quant_method\":\"gptq\",\"bits\":4}", "group_size", "missing"},
-               {"{\"quant_method\":\"gptq\",\"bits\":4,\"group_size\":0}", "group_size", "must be"},
-               {"{\"quant_method\":\"gptq\",\"bits\":4,\"group_size\":32,\"checkpoint_format\":\"marlin\"}", "checkpoint_format",
-                "marlin"},
-               {"{\"quant_method\":\"awq\",\"bits\":4,\"group_size\":32,\"version\":\"gemv\"}", "version", "gemv"},
-               {"{\"quant_method\":\"awq\",\"bits\":4,\"group_size\":32,\"zero_point\":false}", "zero_point", "not supported"}};
+  } cases[] = {
+      {"3", "quantization_config", "object"},
+      {"{}", "quant_method", "missing"},
+      {"{\"quant_method\":\"bitsandbytes\"}", "quant_method", "bitsandbytes"},
+      {"{\"quant_method\":\"fp8\",\"fmt\":\"e5m2\"}", "fmt", "e5m2"},
+      {"{\"quant_method\":\"fp8\",\"activation_scheme\":\"static\"}", "activation_scheme", "static"},
+      {"{\"quant_method\":\"fp8\",\"weight_block_size\":[128]}", "weight_block_size", "two"},
+      {"{\"quant_method\":\"fp8\",\"weight_block_size\":[0,1]}", "weight_block_size", "positive"},
+      {"{\"quant_method\":\"fp8\",\"twist\":1}", "twist", "unknown"},
+      {"{\"quant_method\":\"mxfp4\"}", "quant_method", "gpt_oss"},
+      {"{\"quant_method\":\"gptq\",\"bits\":8,\"group_size\":32}", "bits", "only 4"},
+      {"{\"quant_method\":\"gptq\",\"bits\":4}", "group_size", "missing"},
+      {"{\"quant_method\":\"gptq\",\"bits\":4,\"group_size\":0}", "group_size", "must be"},
+      {"{\"quant_method\":\"gptq\",\"bits\":4,\"group_size\":32,\"checkpoint_format\":\"marlin\"}", "checkpoint_format",
+       "marlin"},
+      {"{\"quant_method\":\"awq\",\"bits\":4,\"group_size\":32,\"version\":\"gemv\"}", "version", "gemv"},
+      {"{\"quant_method\":\"awq\",\"bits\":4,\"group_size\":32,\"zero_point\":false}", "zero_point", "not supported"}};
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
     struct edit e = edit_load("llama3");
     json_object_set_new(e.config, "quantization_config", json_loads(cases[i].value, JSON_DECODE_ANY, NULL));
@@ -343,9 +346,9 @@ static void config_keys(void) {
   }
 }
 
-static const struct vb_test tests[] = {{"checkpoints", checkpoints}, {"mxfp4_lossless", mxfp4_lossless},
+static const struct vb_test tests[] = {{"checkpoints", checkpoints},     {"mxfp4_lossless", mxfp4_lossless},
                                        {"int4_lossless", int4_lossless}, {"damaged", damaged},
-                                       {"config_keys", config_keys}, {0}};
+                                       {"config_keys", config_keys},     {0}};
 
 int main(int argc, char **argv) {
   const struct vb_suite suites[] = {{"formats", tests, NULL, teardown}, {0}};

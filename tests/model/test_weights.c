@@ -23,7 +23,8 @@ static void check_attention(const struct vb_model *m, uint32_t l) {
   check_matrix(layer_tensor(m, l, "self_attn.k_proj.weight"), &w->k);
   check_matrix(layer_tensor(m, l, "self_attn.v_proj.weight"), &w->v);
   check_matrix(layer_tensor(m, l, "self_attn.o_proj.weight"), &w->o);
-  VB_CHECK(!w->q_bias == !c->qkv_bias && !w->q_norm == !c->qk_norm && !w->sinks == !c->sinks && !w->o_bias == !c->o_bias,
+  VB_CHECK(!w->q_bias == !c->qkv_bias && !w->q_norm == !c->qk_norm && !w->sinks == !c->sinks &&
+               !w->o_bias == !c->o_bias,
            "layer %u: optional tensors", l);
   if (c->qkv_bias) {
     check_carrier(layer_tensor(m, l, "self_attn.q_proj.bias"), w->q_bias, false);
