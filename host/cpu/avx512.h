@@ -71,6 +71,32 @@ static inline __attribute__((always_inline)) void vb_micro(const uint8_t *panel,
   }
 }
 
+// vb_q7 on eight lanes.
+static inline __m512i vb_q7x8(const int64_t (*tab)[3], __m512i f) {
+  const __m512i half = _mm512_set1_epi64(1 << 23);
+  __m512i row = _mm512_srli_epi64(f, 24), dx = _mm512_and_si512(f, _mm512_set1_epi64(0xffffff));
+  row = _mm512_add_epi64(row, _mm512_slli_epi64(row, 1));
+  __m512i c0 = _mm512_i64gather_epi64(row, tab[0], 8), c1 = _mm512_i64gather_epi64(row, tab[0] + 1, 8);
+  __m512i c2 = _mm512_i64gather_epi64(row, tab[0] + 2, 8);
+  __m512i x = _mm512_srai_epi64(_mm512_add_epi64(_mm512_mul_epi32(c2, dx), half), 24);
+  x = _mm512_mul_epi32(_mm512_add_epi64(c1, x), dx);
+  return _mm512_add_epi64(c0, _mm512_srai_epi64(_mm512_add_epi64(x, half), 24));
+}
+
+// SHR_RHU for s >= 0 (the count of the second shift wraps to "too large" at 0) and s = 64 only where x < 2^63.
+static inline __m512i vb_shr_rhu8(__m512i x, __m512i s) {
+  const __m512i one = _mm512_set1_epi64(1);
+  return _mm512_add_epi64(_mm512_srlv_epi64(x, s),
+                          _mm512_and_si512(_mm512_srlv_epi64(x, _mm512_sub_epi64(s, one)), one));
+}
+
+// vb_recip1p on eight lanes.
+static inline __m512i vb_recip1p8(__m512i z) {
+  __mmask8 whole = _mm512_cmpge_epu64_mask(z, _mm512_set1_epi64((int64_t)1 << 31));
+  __m512i y = vb_q7x8(vb_recip_tab, _mm512_maskz_mov_epi64((__mmask8)~whole, z));
+  return _mm512_mask_mov_epi64(y, whole, _mm512_set1_epi64(1 << 30));
+}
+
 /// dot.h, tile_pack (isa_avx512.c).
 void vb_avx512_pack(const struct vb_act8 *a, uint32_t n, struct vb_range b, uint8_t *pack);
 #endif

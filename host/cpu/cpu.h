@@ -28,4 +28,8 @@ void vb_cpu_swiglu(const struct vb_swiglu_op *op, int threads);
 void vb_cpu_add(const struct vb_add_op *op, int threads);
 void vb_cpu_router(const struct vb_router_op *op, int threads);
 void vb_cpu_experts(const struct vb_experts_op *op, int threads);
+void vb_cpu_join(const struct vb_join_op *op, int threads);
+void vb_cpu_softcap(const struct vb_softcap_op *op, int threads);
+void vb_cpu_conv(const struct vb_conv_op *op, int threads);
+void vb_cpu_delta(const struct vb_delta_op *op, int threads);
 #endif

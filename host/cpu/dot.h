@@ -17,7 +17,8 @@ enum {
   VB_TILE_ROWS = 32, ///< weight rows per tile_p2 call
   VB_TILES = 4,      ///< tiles per tile_p2 call
   VB_ROW_GROUP = 8,  ///< weight rows that the row kernels stream at once
-  VB_ATTN_CHUNK = 64 ///< keys per step of the attention passes
+  VB_ATTN_CHUNK = 64, ///< keys per step of the attention passes
+  VB_DELTA_COLS = 32  ///< state columns per tile of the gated delta rule
 };
 
 /// One quantised activation row.
@@ -48,6 +49,13 @@ struct vb_attn_tile {
   uint32_t lanes;                                         ///< used lanes, from 0
 };
 
+/// A tile of state columns of one value head; columns that do not exist are zero.
+struct vb_delta_tile {
+  int32_t *m; ///< [dk][VB_DELTA_COLS], 64-byte aligned
+  _Alignas(64) int32_t c[VB_DELTA_COLS];
+  _Alignas(64) int32_t len[VB_DELTA_COLS];
+};
+
 struct vb_isa {
   const char *name;
   bool (*supported)(void);
@@ -55,6 +63,8 @@ struct vb_isa {
   uint8_t (*quant_i8)(const vb_z *x, uint32_t n, int8_t *q, uint8_t *codes);
   /// z[i] = NORM(acc[i], codes[i] + e); |acc[i]| < 2^53.
   void (*norm)(const int64_t *acc, const uint8_t *codes, int e, uint32_t n, vb_z *z);
+  /// z[i] = NORM(acc[i], e[i] + add); |acc[i]| < 2^53.
+  void (*norm_each)(const int64_t *acc, const int32_t *e, int add, uint32_t n, vb_z *z);
   /// P2 of one activation row with rows row .. row + rows of w, over blocks b: acc[0 .. rows).
   void (*p2_i8)(const struct vb_w8 *w, uint32_t row, uint32_t rows, const struct vb_act8 *a, struct vb_range b,
                 int64_t *acc);
@@ -71,12 +81,18 @@ struct vb_isa {
   void (*mul)(const vb_z *a, const vb_z *b, uint32_t n, vb_z *y); ///< y may be a
   void (*mul_scalar)(const vb_z *a, vb_z b, uint32_t n, vb_z *y); ///< y may be a
   void (*silu_mul)(const vb_z *g, const vb_z *u, uint32_t n, vb_z *y);
+  void (*sigmoid)(const vb_z *x, uint32_t n, vb_z *y); ///< y may be x
+  void (*tanh)(const vb_z *x, uint32_t n, vb_z *y);    ///< y may be x
   vb_z (*sum_squares)(const vb_z *x, uint32_t n); ///< of the RMS norm
   /// The attention passes.
   size_t (*attn_work)(const struct vb_kv *kv);
   void (*attn_scores)(struct vb_attn_tile *t); ///< s and m
   void (*attn_em)(struct vb_attn_tile *t);
   void (*attn_sum)(struct vb_attn_tile *t);
+  /// Gated delta rule on a tile of columns: p[j] = sum k[i] m[i][j], u[j] = sum q[i] m[i][j] ...
+  void (*delta_sums)(const int32_t *m, uint32_t dk, const int32_t *k, const int32_t *q, int64_t *p, int64_t *u);
+  /// ... and m[i][j] += k[i] * d[j] on a new exponent. d is 64-byte aligned; k_bits: length of the largest |k[i]|, not 0.
+  void (*delta_update)(struct vb_delta_tile *s, uint32_t dk, const int32_t *k, int k_bits, const vb_z *d);
 };
 
 extern const struct vb_isa vb_isa_portable;
@@ -98,6 +114,12 @@ void vb_avx512_mul(const vb_z *a, const vb_z *b, uint32_t n, vb_z *y);
 void vb_avx512_mul_scalar(const vb_z *a, vb_z b, uint32_t n, vb_z *y);
 void vb_avx512_silu_mul(const vb_z *g, const vb_z *u, uint32_t n, vb_z *y);
 vb_z vb_avx512_sum_squares(const vb_z *x, uint32_t n);
+void vb_portable_norm_each(const int64_t *acc, const int32_t *e, int add, uint32_t n, vb_z *z);
+void vb_portable_sigmoid(const vb_z *x, uint32_t n, vb_z *y);
+void vb_portable_tanh(const vb_z *x, uint32_t n, vb_z *y);
+void vb_avx512_norm_each(const int64_t *acc, const int32_t *e, int add, uint32_t n, vb_z *z);
+void vb_avx512_sigmoid(const vb_z *x, uint32_t n, vb_z *y);
+void vb_avx512_tanh(const vb_z *x, uint32_t n, vb_z *y);
 void vb_portable_scores(struct vb_attn_tile *t);
 size_t vb_avx2_attn_work(const struct vb_kv *kv);
 void vb_avx2_attn_scores(struct vb_attn_tile *t);
@@ -110,4 +132,10 @@ void vb_avx512_attn_sum(struct vb_attn_tile *t);
 size_t vb_portable_attn_work(const struct vb_kv *kv);
 void vb_portable_attn_em(struct vb_attn_tile *t);
 void vb_portable_attn_sum(struct vb_attn_tile *t);
+void vb_portable_delta_sums(const int32_t *m, uint32_t dk, const int32_t *k, const int32_t *q, int64_t *p, int64_t *u);
+void vb_portable_delta_update(struct vb_delta_tile *s, uint32_t dk, const int32_t *k, int k_bits, const vb_z *d);
+void vb_avx2_delta_sums(const int32_t *m, uint32_t dk, const int32_t *k, const int32_t *q, int64_t *p, int64_t *u);
+void vb_avx2_delta_update(struct vb_delta_tile *s, uint32_t dk, const int32_t *k, int k_bits, const vb_z *d);
+void vb_avx512_delta_sums(const int32_t *m, uint32_t dk, const int32_t *k, const int32_t *q, int64_t *p, int64_t *u);
+void vb_avx512_delta_update(struct vb_delta_tile *s, uint32_t dk, const int32_t *k, int k_bits, const vb_z *d);
 #endif

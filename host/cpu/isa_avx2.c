@@ -186,11 +186,16 @@ const struct vb_isa vb_isa_avx2 = {
     .mul = vb_portable_mul,
     .mul_scalar = vb_portable_mul_scalar,
     .silu_mul = vb_portable_silu_mul,
+    .norm_each = vb_portable_norm_each,
+    .sigmoid = vb_portable_sigmoid,
+    .tanh = vb_portable_tanh,
     .sum_squares = vb_portable_sum_squares,
     .attn_work = vb_avx2_attn_work,
     .attn_scores = vb_avx2_attn_scores,
     .attn_em = vb_avx2_attn_em,
     .attn_sum = vb_avx2_attn_sum,
+    .delta_sums = vb_avx2_delta_sums,
+    .delta_update = vb_avx2_delta_update,
 };
 #else
 typedef int vb_no_avx2; // ISO C wants one declaration per file

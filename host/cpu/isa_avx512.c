@@ -244,11 +244,16 @@ const struct vb_isa vb_isa_avx512vnni = {
     .mul = vb_avx512_mul,
     .mul_scalar = vb_avx512_mul_scalar,
     .silu_mul = vb_avx512_silu_mul,
+    .norm_each = vb_avx512_norm_each,
+    .sigmoid = vb_avx512_sigmoid,
+    .tanh = vb_avx512_tanh,
     .sum_squares = vb_avx512_sum_squares,
     .attn_work = vb_avx512_attn_work,
     .attn_scores = vb_avx512_attn_scores,
     .attn_em = vb_avx512_attn_em,
     .attn_sum = vb_avx512_attn_sum,
+    .delta_sums = vb_avx512_delta_sums,
+    .delta_update = vb_avx512_delta_update,
 };
 #else
 typedef int vb_no_avx512; // ISO C wants one declaration per file

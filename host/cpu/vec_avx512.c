@@ -5,7 +5,7 @@
 #include "num/func.h"
 #if defined(__x86_64__)
 #pragma GCC target("avx512f,avx512bw,avx512dq,avx512vl,avx512vnni")
-#include <immintrin.h>
+#include "cpu/avx512.h"
 
 enum { NEAREST = _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC };
 
@@ -54,56 +54,78 @@ vb_z vb_avx512_sum_squares(const vb_z *x, uint32_t n) {
   return vb_norm(_mm512_reduce_add_epi64(sum), 2 * (e - 142));
 }
 
-// vb_q7 on eight lanes.
-static inline __m512i q7(const int64_t (*tab)[3], __m512i f) {
-  const __m512i half = _mm512_set1_epi64(1 << 23);
-  __m512i row = _mm512_srli_epi64(f, 24), dx = _mm512_and_si512(f, _mm512_set1_epi64(0xffffff));
-  row = _mm512_add_epi64(row, _mm512_slli_epi64(row, 1));
-  __m512i c0 = _mm512_i64gather_epi64(row, tab[0], 8), c1 = _mm512_i64gather_epi64(row, tab[0] + 1, 8);
-  __m512i c2 = _mm512_i64gather_epi64(row, tab[0] + 2, 8);
-  __m512i x = _mm512_srai_epi64(_mm512_add_epi64(_mm512_mul_epi32(c2, dx), half), 24);
-  x = _mm512_mul_epi32(_mm512_add_epi64(c1, x), dx);
-  return _mm512_add_epi64(c0, _mm512_srai_epi64(_mm512_add_epi64(x, half), 24));
-}
-
-// SHR_RHU for s >= 0 (the count of the second shift wraps to "too large" at 0) and s = 64 only where x < 2^63.
-static inline __m512i shr_rhu(__m512i x, __m512i s) {
-  const __m512i one = _mm512_set1_epi64(1);
-  return _mm512_add_epi64(_mm512_srlv_epi64(x, s),
-                          _mm512_and_si512(_mm512_srlv_epi64(x, _mm512_sub_epi64(s, one)), one));
-}
-
-static inline __m256i sigmoid8(__m256i x) {
-  const __m512i cap = _mm512_set1_epi64((int64_t)1 << 38), one31 = _mm512_set1_epi64((int64_t)1 << 31);
+// T31 of eight values. Below a shift of 23 the product, at least 2^61, exceeds the cap; a zero's shift of 157 gives 0.
+static inline __m512i t31(__m256i x) {
   __m512i w = _mm512_cvtepu32_epi64(x);
   __m512i expb = _mm512_and_si512(_mm512_srli_epi64(w, 23), _mm512_set1_epi64(255));
   __m512i man = _mm512_or_si512(_mm512_and_si512(w, _mm512_set1_epi64(0x7fffff)), _mm512_set1_epi64(0x800000));
-  // T31: below a shift of 23 the product, at least 2^61, exceeds the cap; a zero's shift of 157 gives 0.
   __m512i s = _mm512_sub_epi64(_mm512_set1_epi64(157), expb);
   __m512i p = _mm512_mullo_epi64(man, _mm512_set1_epi64(396564993198));
-  __m512i t = _mm512_min_epu64(shr_rhu(p, _mm512_max_epi64(s, _mm512_set1_epi64(22))), cap);
-  __m512i i = _mm512_srli_epi64(t, 31), e = q7(vb_exp2_tab, _mm512_and_si512(t, _mm512_set1_epi64(0x7fffffff)));
-  __m512i z = shr_rhu(e, i);
-  __mmask8 whole = _mm512_cmpge_epu64_mask(z, one31);
-  __m512i y = q7(vb_recip_tab, _mm512_maskz_mov_epi64((__mmask8)~whole, z));
-  y = _mm512_mask_mov_epi64(y, whole, _mm512_set1_epi64(1 << 30));
-  __mmask8 negative = _mm256_movepi32_mask(x);
-  __m512i n = _mm512_mask_mul_epu32(y, negative, e, y);
-  __m512i exponent = _mm512_mask_sub_epi64(_mm512_set1_epi64(1023 - 31), negative, _mm512_set1_epi64(1023 - 62), i);
-  // NORM: one rounding, from 64 to 24 bits; the scaling by a power of two is exact in double.
+  return _mm512_min_epu64(vb_shr_rhu8(p, _mm512_max_epi64(s, _mm512_set1_epi64(22))), _mm512_set1_epi64((int64_t)1 << 38));
+}
+
+// NORM of n * 2^(exponent - 1023), n >= 0: one rounding, from 64 to 24 bits; the scaling is exact in double.
+static inline __m256i norm8(__m512i n, __m512i exponent) {
   __m512d v = _mm512_cvtps_pd(_mm512_cvt_roundepi64_ps(n, NEAREST));
   v = _mm512_mul_pd(v, _mm512_castsi512_pd(_mm512_slli_epi64(exponent, 52)));
   __mmask8 keep = _mm512_cmp_pd_mask(v, _mm512_set1_pd(0x1p-62), _CMP_GE_OQ);
   return _mm256_castps_si256(_mm512_maskz_cvt_roundpd_ps(keep, v, NEAREST));
 }
 
+static inline __m256i sigmoid8(__m256i x) {
+  __m512i t = t31(x), i = _mm512_srli_epi64(t, 31);
+  __m512i e = vb_q7x8(vb_exp2_tab, _mm512_and_si512(t, _mm512_set1_epi64(0x7fffffff)));
+  __m512i y = vb_recip1p8(vb_shr_rhu8(e, i));
+  __mmask8 negative = _mm256_movepi32_mask(x);
+  __m512i n = _mm512_mask_mul_epu32(y, negative, e, y);
+  return norm8(n, _mm512_mask_sub_epi64(_mm512_set1_epi64(1023 - 31), negative, _mm512_set1_epi64(1023 - 62), i));
+}
+
+static inline __m256i tanh8(__m256i x) {
+  __m512i t = t31(x), one31 = _mm512_set1_epi64((int64_t)1 << 31);
+  t = _mm512_add_epi64(t, t);
+  __m512i e = vb_q7x8(vb_exp2_tab, _mm512_and_si512(t, _mm512_set1_epi64(0x7fffffff)));
+  __m512i z = vb_shr_rhu8(e, _mm512_srli_epi64(t, 31));
+  __m256i r = norm8(_mm512_mul_epu32(_mm512_sub_epi64(one31, z), vb_recip1p8(z)), _mm512_set1_epi64(1023 - 62));
+  __m256i sign = _mm256_and_si256(x, _mm256_set1_epi32(INT32_MIN));
+  return _mm256_mask_or_epi32(r, _mm256_test_epi32_mask(r, r), r, sign);
+}
+
+// Both halves of a vector.
+static inline __m512i both(__m512i x, bool tanh) {
+  __m256i lo = _mm512_castsi512_si256(x), hi = _mm512_extracti64x4_epi64(x, 1);
+  lo = tanh ? tanh8(lo) : sigmoid8(lo), hi = tanh ? tanh8(hi) : sigmoid8(hi);
+  return _mm512_inserti64x4(_mm512_castsi256_si512(lo), hi, 1);
+}
+
+void vb_avx512_sigmoid(const vb_z *x, uint32_t n, vb_z *y) {
+  for (uint32_t i = 0; i < n; i += 16) storez(n - i, y + i, both(_mm512_castps_si512(loadz(n - i, x + i)), false));
+}
+
+void vb_avx512_tanh(const vb_z *x, uint32_t n, vb_z *y) {
+  for (uint32_t i = 0; i < n; i += 16) storez(n - i, y + i, both(_mm512_castps_si512(loadz(n - i, x + i)), true));
+}
+
 void vb_avx512_silu_mul(const vb_z *g, const vb_z *u, uint32_t n, vb_z *y) {
   for (uint32_t i = 0; i < n; i += 16) {
     __m512 x = loadz(n - i, g + i);
-    __m512i bits = _mm512_castps_si512(x);
-    __m256i lo = sigmoid8(_mm512_castsi512_si256(bits)), hi = sigmoid8(_mm512_extracti64x4_epi64(bits, 1));
-    __m512 s = _mm512_castsi512_ps(_mm512_inserti64x4(_mm512_castsi256_si512(lo), hi, 1));
+    __m512 s = _mm512_castsi512_ps(both(_mm512_castps_si512(x), false));
     storez(n - i, y + i, zmul(_mm512_castsi512_ps(zmul(x, s)), loadz(n - i, u + i)));
+  }
+}
+
+// Exact in double; an exponent beyond +-900 is as good as infinite.
+void vb_avx512_norm_each(const int64_t *acc, const int32_t *e, int add, uint32_t n, vb_z *z) {
+  const __m512i bias = _mm512_set1_epi64(1023);
+  const __m256i top = _mm256_set1_epi32(900), bottom = _mm256_set1_epi32(-900);
+  for (uint32_t i = 0; i < n; i += 8) {
+    __mmask8 mask = (__mmask8)(n - i >= 8 ? 255 : (1u << (n - i)) - 1);
+    __m256i x = _mm256_add_epi32(_mm256_maskz_loadu_epi32(mask, e + i), _mm256_set1_epi32(add));
+    x = _mm256_max_epi32(_mm256_min_epi32(x, top), bottom);
+    __m512i two_e = _mm512_slli_epi64(_mm512_add_epi64(_mm512_cvtepi32_epi64(x), bias), 52);
+    __m512d v = _mm512_mul_pd(_mm512_cvtepi64_pd(_mm512_maskz_loadu_epi64(mask, acc + i)), _mm512_castsi512_pd(two_e));
+    __m512 f = _mm512_castps256_ps512(_mm512_cvt_roundpd_ps(v, NEAREST));
+    _mm256_mask_storeu_epi32(z + i, mask, _mm512_castsi512_si256(canon(f)));
   }
 }
 #else

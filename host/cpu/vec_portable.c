@@ -19,6 +19,18 @@ void vb_portable_silu_mul(const vb_z *g, const vb_z *u, uint32_t n, vb_z *y) {
   for (uint32_t i = 0; i < n; i++) y[i] = vb_mul(vb_silu(g[i]), u[i]);
 }
 
+void vb_portable_norm_each(const int64_t *acc, const int32_t *e, int add, uint32_t n, vb_z *z) {
+  for (uint32_t i = 0; i < n; i++) z[i] = vb_norm(acc[i], e[i] + add);
+}
+
+void vb_portable_sigmoid(const vb_z *x, uint32_t n, vb_z *y) {
+  for (uint32_t i = 0; i < n; i++) y[i] = vb_sigmoid(x[i]);
+}
+
+void vb_portable_tanh(const vb_z *x, uint32_t n, vb_z *y) {
+  for (uint32_t i = 0; i < n; i++) y[i] = vb_tanh(x[i]);
+}
+
 vb_z vb_portable_sum_squares(const vb_z *x, uint32_t n) {
   int e = 0;
   uint64_t sum = 0;

@@ -50,10 +50,10 @@ static vb_result run_cpu(struct vb_device *d, enum vb_op_kind kind, const union 
   case VB_OP_ADD: vb_cpu_add(&op->add, d->threads); return VB_OK;
   case VB_OP_ROUTER: vb_cpu_router(&op->router, d->threads); return VB_OK;
   case VB_OP_EXPERTS: vb_cpu_experts(&op->experts, d->threads); return VB_OK;
-  case VB_OP_JOIN: vb_ref_join(&op->join); return VB_OK;
-  case VB_OP_SOFTCAP: vb_ref_softcap(&op->softcap); return VB_OK;
-  case VB_OP_CONV: vb_ref_conv(&op->conv); return VB_OK;
-  case VB_OP_DELTA: vb_ref_delta(&op->delta); return VB_OK;
+  case VB_OP_JOIN: vb_cpu_join(&op->join, d->threads); return VB_OK;
+  case VB_OP_SOFTCAP: vb_cpu_softcap(&op->softcap, d->threads); return VB_OK;
+  case VB_OP_CONV: vb_cpu_conv(&op->conv, d->threads); return VB_OK;
+  case VB_OP_DELTA: vb_cpu_delta(&op->delta, d->threads); return VB_OK;
   case VB_OP_INDEXER: vb_ref_indexer(&op->indexer); return VB_OK;
   case VB_OP_KINDS: break;
   }
