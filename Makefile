@@ -13,9 +13,9 @@ BUILD ?= build
 include make/host.mk
 # Kernels, RTL, OpenCL driver and whatever else lies there add to the hooks that host.mk declares.
 FIRST := make/ocl.mk make/sim.mk make/icd.mk
-OURS := make/host.mk make/tables.mk make/tests.mk make/lint.mk make/demo.mk make/install.mk make/doctor.mk make/docs.mk make/link.mk
+OURS := make/host.mk make/tables.mk make/tests.mk make/lint.mk make/demo.mk make/install.mk make/doctor.mk make/docs.mk make/trace.mk make/link.mk
 include $(wildcard $(FIRST)) $(filter-out $(FIRST) $(OURS),$(sort $(wildcard make/*.mk)))
-include make/tables.mk make/tests.mk make/lint.mk make/demo.mk make/install.mk make/doctor.mk make/docs.mk
+include make/tables.mk make/tests.mk make/lint.mk make/demo.mk make/install.mk make/doctor.mk make/docs.mk make/trace.mk
 # Last, when every hook is filled.
 include make/link.mk
 

@@ -31,6 +31,8 @@ void vb_cli_parse(const struct vb_command *cmd, int argc, char **argv, struct vb
 vb_result vb_cli_tokens(const struct vb_cli *c, const struct vb_model *m, int32_t **ids, uint32_t *n, struct vb_tokenizer **tok);
 /// "3,17,5" in a malloc'ed string, or text where there is a tokenizer.
 char *vb_cli_text(const struct vb_tokenizer *tok, const int32_t *ids, uint32_t n);
+/// Path of the directory `name` relative to the command's own file; false if there is none.
+bool vb_cli_beside(const char *name, char *path, size_t size);
 /// Open --devices, saying on stderr which ones were refused.
 vb_result vb_cli_devices(const struct vb_cli *c, struct vb_device_list *list);
 /// A progress line on stderr at most every ten seconds (every 0.2 s on a terminal).

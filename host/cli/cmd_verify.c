@@ -4,6 +4,7 @@
 #include "verify/casefile.h"
 #include "verify/inject.h"
 #include <inttypes.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -99,12 +100,24 @@ static vb_result replay_on(const struct vb_cli *c, struct vb_case *k, struct vb_
   return vb_fail(VB_MISMATCH, "%s differs on %s", k->path, d->id);
 }
 
+/// The driver that can write waveforms is a build of its own; it reads the file's name when the device is opened.
+static vb_result choose_tracing_driver(const char *wave) {
+  char path[PATH_MAX];
+  if (!vb_cli_beside("trace/vendors", path, sizeof path)) return vb_fail(VB_BAD_INPUT, "--wave: no tracing simulator here: run `make sim-trace` first");
+  setenv("OCL_ICD_VENDORS", path, 1);
+  setenv("VERBATIM_SIM_TRACE", wave, 1);
+  return VB_OK;
+}
+
 vb_result vb_cmd_replay(const struct vb_cli *c) {
   struct vb_case k;
   struct vb_device_list devices = {0};
   vb_result r = vb_case_load(c->model, &k);
   if (r) return r;
-  if (c->wave) setenv("VERBATIM_SIM_TRACE", c->wave, 1); // the driver reads it when the device is opened
+  if (c->wave && (r = choose_tracing_driver(c->wave))) {
+    vb_case_free(&k);
+    return r;
+  }
   struct vb_cli chosen = *c;
   if (!chosen.devices) chosen.devices = k.device[0] ? k.device : "cpu";
   if (!strcmp(chosen.devices, "ref")) r = vb_device_list_add(&devices, vb_device_open_ref());

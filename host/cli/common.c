@@ -3,9 +3,22 @@
 #include "cli/cli.h"
 #include <errno.h>
 #include <inttypes.h>
+#include <libgen.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
+
+bool vb_cli_beside(const char *name, char *path, size_t size) {
+  char exe[PATH_MAX];
+  struct stat st;
+  ssize_t n = readlink("/proc/self/exe", exe, sizeof exe - 1);
+  if (n < 0) return false;
+  exe[n] = 0;
+  int w = snprintf(path, size, "%s/%s", dirname(exe), name);
+  return w > 0 && (size_t)w < size && !stat(path, &st) && S_ISDIR(st.st_mode);
+}
 
 static const char default_prompt[] = "It is a truth universally acknowledged, that a single man in possession of a good fortune";
 

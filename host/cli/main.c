@@ -3,7 +3,6 @@
 #include "cli/cli.h"
 #include "cpu/cpu.h"
 #include "vb_version.h"
-#include <libgen.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
@@ -35,19 +34,14 @@ static void usage(FILE *f) {
 
 /// Find our OpenCL driver beside the command (build tree) or below the installation prefix, unless the user chose.
 static void find_driver(void) {
-  char exe[PATH_MAX], path[PATH_MAX + 64];
-  ssize_t n = readlink("/proc/self/exe", exe, sizeof exe - 1);
   static const char *const places[] = {"vendors", "../lib/verbatim/vendors"};
-  if (getenv("OCL_ICD_VENDORS") || n < 0) return;
-  exe[n] = 0;
-  const char *dir = dirname(exe);
-  for (uint32_t i = 0; i < sizeof places / sizeof *places; i++) {
-    struct stat st;
-    snprintf(path, sizeof path, "%s/%s", dir, places[i]);
-    if (stat(path, &st) || !S_ISDIR(st.st_mode)) continue;
-    setenv("OCL_ICD_VENDORS", path, 1);
-    return;
-  }
+  char path[PATH_MAX];
+  if (getenv("OCL_ICD_VENDORS")) return;
+  for (uint32_t i = 0; i < sizeof places / sizeof *places; i++)
+    if (vb_cli_beside(places[i], path, sizeof path)) {
+      setenv("OCL_ICD_VENDORS", path, 1);
+      return;
+    }
 }
 
 /// PoCL gives no device at all when it cannot write its kernel cache.
