@@ -57,32 +57,39 @@ hid_t vb_h5_open(const char *path) {
   return f;
 }
 
-vb_result vb_h5_write(hid_t file, const char *name, enum vb_h5_type type, int rank, const uint64_t *dim, const void *data) {
+vb_result vb_h5_write(hid_t file, const char *name, enum vb_h5_type type, int rank, const uint64_t *dim,
+                      const void *data) {
   hsize_t d[4] = {0};
   for (int i = 0; i < rank; i++) d[i] = dim[i];
   hid_t lcpl = H5Pcreate(H5P_LINK_CREATE);
   H5Pset_create_intermediate_group(lcpl, 1);
   hid_t space = H5Screate_simple(rank, d, NULL);
   hid_t set = H5Dcreate2(file, name, native(type), space, lcpl, H5P_DEFAULT, H5P_DEFAULT);
-  herr_t e = set < 0 ? -1 : H5Sget_simple_extent_npoints(space) ? H5Dwrite(set, native(type), H5S_ALL, H5S_ALL, H5P_DEFAULT, data) : 0;
+  herr_t e = set < 0                               ? -1
+             : H5Sget_simple_extent_npoints(space) ? H5Dwrite(set, native(type), H5S_ALL, H5S_ALL, H5P_DEFAULT, data)
+                                                   : 0;
   if (set >= 0) H5Dclose(set);
   H5Sclose(space);
   H5Pclose(lcpl);
   return e < 0 ? vb_fail(VB_DEVICE, "cannot write dataset %s", name) : VB_OK;
 }
 
-static vb_result read_open(hid_t set, const char *name, enum vb_h5_type type, size_t limit, void **data, int *rank, uint64_t dim[4]) {
+static vb_result read_open(hid_t set, const char *name, enum vb_h5_type type, size_t limit, void **data, int *rank,
+                           uint64_t dim[4]) {
   hid_t stored = H5Dget_type(set), space = H5Dget_space(set);
   hsize_t d[4] = {0};
   vb_result r = VB_OK;
   *rank = H5Sget_simple_extent_ndims(space);
-  if (H5Tget_class(stored) != H5Tget_class(native(type)) || H5Tget_size(stored) != vb_h5_bytes(type)) r = vb_fail(VB_BAD_INPUT, "dataset %s has another element type", name);
-  else if (*rank < 0 || *rank > 4) r = vb_fail(VB_BAD_INPUT, "dataset %s has %d dimensions, at most 4 are allowed", name, *rank);
+  if (H5Tget_class(stored) != H5Tget_class(native(type)) || H5Tget_size(stored) != vb_h5_bytes(type))
+    r = vb_fail(VB_BAD_INPUT, "dataset %s has another element type", name);
+  else if (*rank < 0 || *rank > 4)
+    r = vb_fail(VB_BAD_INPUT, "dataset %s has %d dimensions, at most 4 are allowed", name, *rank);
   else H5Sget_simple_extent_dims(space, d, NULL);
   uint64_t n = 1;
   for (int i = 0; !r && i < *rank; i++) {
     dim[i] = d[i];
-    if (d[i] && n > limit / vb_h5_bytes(type) / d[i]) r = vb_fail(VB_BAD_INPUT, "dataset %s is larger than the limit of %zu bytes", name, limit);
+    if (d[i] && n > limit / vb_h5_bytes(type) / d[i])
+      r = vb_fail(VB_BAD_INPUT, "dataset %s is larger than the limit of %zu bytes", name, limit);
     n *= d[i];
   }
   if (!r) {
@@ -99,7 +106,8 @@ static vb_result read_open(hid_t set, const char *name, enum vb_h5_type type, si
   return r;
 }
 
-vb_result vb_h5_read(hid_t file, const char *name, enum vb_h5_type type, size_t limit, void **data, int *rank, uint64_t dim[4]) {
+vb_result vb_h5_read(hid_t file, const char *name, enum vb_h5_type type, size_t limit, void **data, int *rank,
+                     uint64_t dim[4]) {
   *data = NULL;
   hid_t set = H5Lexists(file, name, H5P_DEFAULT) > 0 ? H5Dopen2(file, name, H5P_DEFAULT) : -1;
   if (set < 0) return vb_fail(VB_BAD_INPUT, "dataset %s is missing", name);
@@ -142,7 +150,8 @@ vb_result vb_h5_get_text(hid_t object, const char *name, char **text) {
   hid_t type = H5Aget_type(a);
   size_t n = H5Tget_size(type);
   vb_result r = VB_OK;
-  if (H5Tget_class(type) != H5T_STRING || H5Tis_variable_str(type) || n > 16u << 20) r = vb_fail(VB_BAD_INPUT, "attribute %s is not a text of at most 16 MiB", name);
+  if (H5Tget_class(type) != H5T_STRING || H5Tis_variable_str(type) || n > 16u << 20)
+    r = vb_fail(VB_BAD_INPUT, "attribute %s is not a text of at most 16 MiB", name);
   else if (!(*text = calloc(n + 1, 1))) r = vb_fail(VB_DEVICE, "out of memory for attribute %s", name);
   else if (H5Aread(a, type, *text) < 0) r = vb_fail(VB_BAD_INPUT, "attribute %s is damaged", name);
   if (r) free(*text), *text = NULL;

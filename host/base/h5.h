@@ -19,9 +19,11 @@ vb_result vb_h5_publish(hid_t file, const char *tmp, const char *path, vb_result
 /// Open read-only; -1 and a message that names the file.
 hid_t vb_h5_open(const char *path);
 
-vb_result vb_h5_write(hid_t file, const char *name, enum vb_h5_type type, int rank, const uint64_t *dim, const void *data);
+vb_result vb_h5_write(hid_t file, const char *name, enum vb_h5_type type, int rank, const uint64_t *dim,
+                      const void *data);
 /// Read a whole dataset of at most `limit` bytes; *data is malloc'ed. Its stored type must have this class and size.
-vb_result vb_h5_read(hid_t file, const char *name, enum vb_h5_type type, size_t limit, void **data, int *rank, uint64_t dim[4]);
+vb_result vb_h5_read(hid_t file, const char *name, enum vb_h5_type type, size_t limit, void **data, int *rank,
+                     uint64_t dim[4]);
 vb_result vb_h5_set_u64(hid_t object, const char *name, uint64_t v);
 vb_result vb_h5_set_text(hid_t object, const char *name, const char *text);
 vb_result vb_h5_get_u64(hid_t object, const char *name, uint64_t *v);

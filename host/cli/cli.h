@@ -9,7 +9,8 @@
 
 struct vb_cli {
   const char *program, *model, *text; ///< argv[0]; MODEL (replay: the case file); second argument
-  const char *tokens, *prompt, *plan, *plans, *output, *logits, *json, *junit, *timeline, *devices, *inject, *cases, *wave;
+  const char *tokens, *prompt, *plan, *plans, *output, *logits, *json, *junit, *timeline, *devices, *inject, *cases,
+      *wave;
   uint64_t seed;
   uint32_t steps, chunk;
   int threads;
@@ -28,7 +29,8 @@ void vb_cli_parse(const struct vb_command *cmd, int argc, char **argv, struct vb
 
 /// The token ids of --tokens LIST, --tokens @FILE or --prompt TEXT (or the built-in prompt). *ids is malloc'ed. The tokenizer is
 /// returned where there is one, else NULL.
-vb_result vb_cli_tokens(const struct vb_cli *c, const struct vb_model *m, int32_t **ids, uint32_t *n, struct vb_tokenizer **tok);
+vb_result vb_cli_tokens(const struct vb_cli *c, const struct vb_model *m, int32_t **ids, uint32_t *n,
+                        struct vb_tokenizer **tok);
 /// "3,17,5" in a malloc'ed string, or text where there is a tokenizer.
 char *vb_cli_text(const struct vb_tokenizer *tok, const int32_t *ids, uint32_t n);
 /// Path of the directory `name` relative to the command's own file; false if there is none.

@@ -60,7 +60,8 @@ static vb_result inspect_h5(const char *path, bool *handled) {
   if (is_case || is_logits) {
     *handled = true;
     printf("%s: %s\n", path, is_case ? "operator case (run it with `verbatim replay`)" : "logits");
-    static const char *const names[] = {"operator", "path", "device", "inject", "created_by", "tables_sha256", "command"};
+    static const char *const names[] = {"operator",   "path",          "device", "inject",
+                                        "created_by", "tables_sha256", "command"};
     for (uint32_t i = 0; i < sizeof names / sizeof *names; i++) {
       if (H5Aexists(file, names[i]) <= 0 || (r = vb_h5_get_text(file, names[i], &text))) continue;
       if (text[0]) printf("  %-14s %s\n", names[i], text);
@@ -100,7 +101,9 @@ vb_result vb_cmd_devices(const struct vb_cli *c) {
   vb_result r = vb_cli_devices(c, &list);
   if (r) return r;
   printf("%-12s %s\n", "ref", "normative reference, plain C, one thread");
-  for (uint32_t i = 0; i < list.count; i++) printf("%-12s %s%s\n", list.device[i]->id, list.device[i]->description, list.device[i]->simulated ? " [simulated]" : "");
+  for (uint32_t i = 0; i < list.count; i++)
+    printf("%-12s %s%s\n", list.device[i]->id, list.device[i]->description,
+           list.device[i]->simulated ? " [simulated]" : "");
   const char *vendors = getenv("OCL_ICD_VENDORS");
   if (vendors) printf("\nOther OpenCL programs see the same devices with\n  OCL_ICD_VENDORS=%s clinfo\n", vendors);
   vb_devices_close(&list);
@@ -114,14 +117,17 @@ vb_result vb_cmd_plan(const struct vb_cli *c) {
   struct vb_exec *e = NULL;
   struct vb_plan plan = {0};
   if (!c->output && !c->plan) return vb_fail(VB_BAD_INPUT, "-o PLAN.json is missing (or --plan FILE to check one)");
-  if (c->plans && strcmp(c->plans, "random:1")) return vb_fail(VB_BAD_INPUT, "--plans %s: one file holds one plan, so random:1", c->plans);
+  if (c->plans && strcmp(c->plans, "random:1"))
+    return vb_fail(VB_BAD_INPUT, "--plans %s: one file holds one plan, so random:1", c->plans);
   vb_result r = vb_model_open(c->model, false, &m);
   if (!r) r = vb_graph_build(m, &c->graph, &g);
   if (!r) r = vb_cli_devices(c, &devices);
   if (!r) r = vb_exec_create(&g, &devices, &e);
   if (!r) {
     const struct vb_target *t = vb_exec_target(e);
-    r = c->plan ? vb_plan_load(&g, t, c->plan, &plan) : c->plans ? vb_plan_random(&g, t, c->seed, &plan) : vb_plan_default(&g, t, &plan);
+    r = c->plan    ? vb_plan_load(&g, t, c->plan, &plan)
+        : c->plans ? vb_plan_random(&g, t, c->seed, &plan)
+                   : vb_plan_default(&g, t, &plan);
     if (!r && c->output) r = vb_plan_save(&g, t, &plan, c->output);
     for (uint32_t i = 0; !r && i < g.nodes; i++) {
       char text[200];

@@ -18,7 +18,8 @@ struct sums {
   uint64_t scored;
 };
 
-static vb_result score_window(struct vb_exec *e, const struct vb_plan *plan, const struct vb_graph *g, const int32_t *ids, uint32_t n, double *truth, struct sums *s) {
+static vb_result score_window(struct vb_exec *e, const struct vb_plan *plan, const struct vb_graph *g,
+                              const int32_t *ids, uint32_t n, double *truth, struct sums *s) {
   struct vb_seq seq = {0};
   const vb_z *logits;
   const struct vb_model *m = g->model;
@@ -26,7 +27,8 @@ static vb_result score_window(struct vb_exec *e, const struct vb_plan *plan, con
   vb_result r = vb_seq_create(g, n, &seq);
   struct vb_batch_item item = {&seq, ids, n};
   if (!r) r = vb_exec_forward(e, plan, &item, 1, NULL, &logits);
-  for (uint32_t t = 0; !r && t + 1 < n; t++) s->contract_q31 += vb_nll_q31(logits + (uint64_t)t * vocab, vocab, (uint32_t)ids[t + 1]);
+  for (uint32_t t = 0; !r && t + 1 < n; t++)
+    s->contract_q31 += vb_nll_q31(logits + (uint64_t)t * vocab, vocab, (uint32_t)ids[t + 1]);
   if (!r) r = vb_truth_logits(m, ids, n, truth);
   if (!r) s->truth += vb_truth_nll(truth, ids, n, vocab);
   s->scored += n - 1;
@@ -42,14 +44,16 @@ static vb_result report(const struct vb_cli *c, const struct sums *s, size_t byt
   printf("perplexity truth    %.6f\n", pt);
   printf("difference          %+.4f %%\n", diff);
   if (!c->json) return VB_OK;
-  json_t *root = json_pack("{s:s,s:I,s:I,s:f,s:f,s:f}", "model", c->model, "tokens", (json_int_t)s->scored, "contract_nll_q31", (json_int_t)s->contract_q31, "contract", pc, "truth", pt,
-                           "difference_percent", diff);
+  json_t *root =
+      json_pack("{s:s,s:I,s:I,s:f,s:f,s:f}", "model", c->model, "tokens", (json_int_t)s->scored, "contract_nll_q31",
+                (json_int_t)s->contract_q31, "contract", pc, "truth", pt, "difference_percent", diff);
   vb_result r = vb_write_json(root, c->json);
   json_decref(root);
   return r;
 }
 
-static vb_result score_text(const struct vb_cli *c, struct vb_exec *e, const struct vb_model *m, const struct vb_graph *g) {
+static vb_result score_text(const struct vb_cli *c, struct vb_exec *e, const struct vb_model *m,
+                            const struct vb_graph *g) {
   struct vb_tokenizer *tok = NULL;
   struct vb_plan plan = {0};
   struct sums s = {0};

@@ -37,7 +37,8 @@ static vb_result generate(struct run *r, const struct vb_tokenizer *tok) {
     if (result) return result;
     if (r->logits) memcpy(r->logits + (uint64_t)at * vocab, logits, (uint64_t)item.count * vocab * sizeof *logits);
     if (r->seq.length >= r->prompt && r->seq.length < r->total) {
-      r->token[r->seq.length] = vb_argmax((const vb_z *)vb_exec_output(r->e, r->g->greedy) + (uint64_t)(item.count - 1) * vocab, vocab);
+      r->token[r->seq.length] =
+          vb_argmax((const vb_z *)vb_exec_output(r->e, r->g->greedy) + (uint64_t)(item.count - 1) * vocab, vocab);
       if (!r->c->quiet) emit(tok, r->token[r->seq.length], r->seq.length == r->prompt);
     } else {
       vb_cli_progress((void *)(uintptr_t)r->c, "prefill", r->seq.length, r->total);
@@ -69,12 +70,16 @@ static vb_result run_model(struct run *r) {
   if (!r->token || (r->c->logits && !r->logits)) result = vb_fail(VB_DEVICE, "out of memory for %u tokens", r->total);
   if (!result) memcpy(r->token, ids, r->prompt * sizeof *ids);
   if (!result) result = vb_seq_create(r->g, r->total, &r->seq);
-  if (!result) result = r->c->plan ? vb_plan_load(r->g, vb_exec_target(r->e), r->c->plan, &r->plan) : vb_plan_default(r->g, vb_exec_target(r->e), &r->plan);
+  if (!result)
+    result = r->c->plan ? vb_plan_load(r->g, vb_exec_target(r->e), r->c->plan, &r->plan)
+                        : vb_plan_default(r->g, vb_exec_target(r->e), &r->plan);
   uint64_t start = vb_now_ns();
   if (!result) result = generate(r, tok);
   double seconds = (double)(vb_now_ns() - start) / 1e9;
   if (!result && r->total > r->prompt && !r->c->quiet) printf("\n");
-  if (!result && !r->c->quiet) fprintf(stderr, "%u prompt + %u generated tokens in %.2f s (%.1f tokens/s)\n", r->prompt, r->total - r->prompt, seconds, r->total / seconds);
+  if (!result && !r->c->quiet)
+    fprintf(stderr, "%u prompt + %u generated tokens in %.2f s (%.1f tokens/s)\n", r->prompt, r->total - r->prompt,
+            seconds, r->total / seconds);
   if (!result && r->logits) result = write_logits(r);
   vb_tokenizer_close(tok);
   vb_seq_free(&r->seq);
@@ -89,7 +94,8 @@ vb_result vb_cmd_run(const struct vb_cli *c) {
   struct vb_device_list devices = {0};
   struct run r = {.c = c, .g = &g};
   struct vb_cli chosen = *c;
-  if (!chosen.devices && !chosen.plan) chosen.devices = "cpu"; // generation wants speed; a plan or --devices asks for more
+  if (!chosen.devices && !chosen.plan)
+    chosen.devices = "cpu"; // generation wants speed; a plan or --devices asks for more
   vb_result result = vb_model_open(c->model, false, &m);
   if (!result) result = vb_graph_build(m, &c->graph, &g);
   if (!result) result = vb_cli_devices(&chosen, &devices);

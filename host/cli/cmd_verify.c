@@ -16,7 +16,8 @@ static vb_result parse_plans(const struct vb_cli *c, uint32_t *n, bool *first) {
   if (c->plan) return vb_fail(VB_BAD_INPUT, "give --plan or --plans, not both");
   if (strncmp(c->plans, "random:", 7)) return vb_fail(VB_BAD_INPUT, "--plans %s: expected random:N or first", c->plans);
   unsigned long v = strtoul(c->plans + 7, &end, 10);
-  if (*end || end == c->plans + 7 || !v || v > 1000000) return vb_fail(VB_BAD_INPUT, "--plans %s: N must be from 1 to 1000000", c->plans);
+  if (*end || end == c->plans + 7 || !v || v > 1000000)
+    return vb_fail(VB_BAD_INPUT, "--plans %s: N must be from 1 to 1000000", c->plans);
   *n = (uint32_t)v;
   return VB_OK;
 }
@@ -37,7 +38,8 @@ static vb_result write_files(const struct vb_cli *c, const struct vb_report_view
   return verdict ? vb_fail(verdict, "%s", message) : VB_OK;
 }
 
-static vb_result verify_open(const struct vb_cli *c, struct vb_model *m, const struct vb_graph *g, struct vb_device_list *devices) {
+static vb_result verify_open(const struct vb_cli *c, struct vb_model *m, const struct vb_graph *g,
+                             struct vb_device_list *devices) {
   struct vb_inject inject;
   int32_t *ids;
   uint32_t n, random_plans;
@@ -47,10 +49,22 @@ static vb_result verify_open(const struct vb_cli *c, struct vb_model *m, const s
   if (!r && c->inject) r = vb_inject_parse(c->inject, &inject);
   if (!r) r = vb_cli_tokens(c, m, &ids, &n, &tok);
   if (r) return r;
-  struct vb_verify_config config = {.graph = g, .devices = devices, .prompt = ids, .prompt_len = n, .steps = c->steps == UINT32_MAX ? 8 : c->steps,
-                                    .plan_file = c->plan, .random_plans = random_plans, .first_device = first, .seed = c->seed, .chunk = c->chunk, .inject = c->inject ? &inject : NULL,
-                                    .case_dir = c->cases ? c->cases : "verbatim-cases", .replay_prefix = c->program, .timeline = c->timeline != NULL,
-                                    .progress = vb_cli_progress, .context = (void *)(uintptr_t)c};
+  struct vb_verify_config config = {.graph = g,
+                                    .devices = devices,
+                                    .prompt = ids,
+                                    .prompt_len = n,
+                                    .steps = c->steps == UINT32_MAX ? 8 : c->steps,
+                                    .plan_file = c->plan,
+                                    .random_plans = random_plans,
+                                    .first_device = first,
+                                    .seed = c->seed,
+                                    .chunk = c->chunk,
+                                    .inject = c->inject ? &inject : NULL,
+                                    .case_dir = c->cases ? c->cases : "verbatim-cases",
+                                    .replay_prefix = c->program,
+                                    .timeline = c->timeline != NULL,
+                                    .progress = vb_cli_progress,
+                                    .context = (void *)(uintptr_t)c};
   struct vb_report report;
   r = vb_verify(&config, &report);
   vb_cli_progress_end();
@@ -95,15 +109,17 @@ static vb_result replay_on(const struct vb_cli *c, struct vb_case *k, struct vb_
     return VB_OK;
   }
   int width = (int)(2 * diff.elem_bytes);
-  printf("DIFFERENT: %s on %s: %s[%" PRIu64 "] expected 0x%0*" PRIx64 " actual 0x%0*" PRIx64 " (%" PRIu64 " elements differ)\n", k->path, d->id, diff.array, diff.index, width,
-         diff.expected, width, diff.actual, diff.differing);
+  printf("DIFFERENT: %s on %s: %s[%" PRIu64 "] expected 0x%0*" PRIx64 " actual 0x%0*" PRIx64 " (%" PRIu64
+         " elements differ)\n",
+         k->path, d->id, diff.array, diff.index, width, diff.expected, width, diff.actual, diff.differing);
   return vb_fail(VB_MISMATCH, "%s differs on %s", k->path, d->id);
 }
 
 /// The driver that can write waveforms is a build of its own; it reads the file's name when the device is opened.
 static vb_result choose_tracing_driver(const char *wave) {
   char path[PATH_MAX];
-  if (!vb_cli_beside("trace/vendors", path, sizeof path)) return vb_fail(VB_BAD_INPUT, "--wave: no tracing simulator here: run `make sim-trace` first");
+  if (!vb_cli_beside("trace/vendors", path, sizeof path))
+    return vb_fail(VB_BAD_INPUT, "--wave: no tracing simulator here: run `make sim-trace` first");
   setenv("OCL_ICD_VENDORS", path, 1);
   setenv("VERBATIM_SIM_TRACE", wave, 1);
   return VB_OK;

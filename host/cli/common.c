@@ -20,7 +20,8 @@ bool vb_cli_beside(const char *name, char *path, size_t size) {
   return w > 0 && (size_t)w < size && !stat(path, &st) && S_ISDIR(st.st_mode);
 }
 
-static const char default_prompt[] = "It is a truth universally acknowledged, that a single man in possession of a good fortune";
+static const char default_prompt[] =
+    "It is a truth universally acknowledged, that a single man in possession of a good fortune";
 
 static vb_result parse_list(const char *text, const char *where, int32_t **ids, uint32_t *n) {
   size_t room = strlen(text) / 2 + 2;
@@ -54,7 +55,8 @@ static vb_result list_or_file(const char *tokens, int32_t **ids, uint32_t *n) {
   return r;
 }
 
-vb_result vb_cli_tokens(const struct vb_cli *c, const struct vb_model *m, int32_t **ids, uint32_t *n, struct vb_tokenizer **tok) {
+vb_result vb_cli_tokens(const struct vb_cli *c, const struct vb_model *m, int32_t **ids, uint32_t *n,
+                        struct vb_tokenizer **tok) {
   *ids = NULL;
   *n = 0;
   if (c->tokens && c->prompt) return vb_fail(VB_BAD_INPUT, "give --tokens or --prompt, not both");
@@ -68,7 +70,9 @@ vb_result vb_cli_tokens(const struct vb_cli *c, const struct vb_model *m, int32_
   }
   if (!r && !*n) r = vb_fail(VB_BAD_INPUT, "the prompt has no tokens");
   for (uint32_t i = 0; !r && i < *n; i++)
-    if ((uint32_t)(*ids)[i] >= m->config.vocab) r = vb_fail(VB_BAD_INPUT, "token %u of the prompt is %d: the vocabulary ends at %u", i, (*ids)[i], m->config.vocab - 1);
+    if ((uint32_t)(*ids)[i] >= m->config.vocab)
+      r = vb_fail(VB_BAD_INPUT, "token %u of the prompt is %d: the vocabulary ends at %u", i, (*ids)[i],
+                  m->config.vocab - 1);
   if (r) {
     free(*ids);
     vb_tokenizer_close(*tok);
@@ -93,7 +97,9 @@ static void say_refused(void *context, const char *text) {
   fprintf(stderr, "verbatim: refused: %s\n", text);
 }
 
-vb_result vb_cli_devices(const struct vb_cli *c, struct vb_device_list *list) { return vb_devices_open(c->threads, c->devices, list, say_refused, NULL); }
+vb_result vb_cli_devices(const struct vb_cli *c, struct vb_device_list *list) {
+  return vb_devices_open(c->threads, c->devices, list, say_refused, NULL);
+}
 
 static uint64_t progress_last;
 static bool progress_open;
@@ -107,7 +113,8 @@ void vb_cli_progress(void *context, const char *what, uint64_t done, uint64_t to
   if (now - progress_last < (terminal ? 200000000u : 10000000000u)) return;
   progress_last = now;
   progress_open = terminal;
-  fprintf(stderr, "%s%s %" PRIu64 " of %" PRIu64 " (%.0f %%)%s", terminal ? "\r" : "", what, done, total, total ? 100.0 * (double)done / (double)total : 0.0, terminal ? "   " : "\n");
+  fprintf(stderr, "%s%s %" PRIu64 " of %" PRIu64 " (%.0f %%)%s", terminal ? "\r" : "", what, done, total,
+          total ? 100.0 * (double)done / (double)total : 0.0, terminal ? "   " : "\n");
 }
 
 void vb_cli_progress_end(void) {

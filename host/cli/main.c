@@ -13,20 +13,28 @@
 static const struct vb_command command[] = {
     {"verify", "MODEL", "Run a model over all devices and compare every operator's bits with the reference",
      INPUT "steps plan plans seed chunk threads devices mla json junit timeline cases inject quiet", vb_cmd_verify},
-    {"run", "MODEL", "Generate text (greedy), or write the logits of the contract", INPUT "steps plan chunk threads devices mla logits quiet", vb_cmd_run},
-    {"truth", "MODEL", "Logits by the fp64 algorithm truth: -o OUT.h5 writes /logits float64 [T][vocab]", INPUT "output quiet", vb_cmd_truth},
-    {"perplexity", "MODEL TEXT", "Perplexity of a text file under the contract and under the fp64 truth", "threads devices mla json quiet", vb_cmd_perplexity},
-    {"inspect", "FILE", "Tell what is in a model directory, a model container, a case or a result file", "", vb_cmd_inspect},
+    {"run", "MODEL", "Generate text (greedy), or write the logits of the contract",
+     INPUT "steps plan chunk threads devices mla logits quiet", vb_cmd_run},
+    {"truth", "MODEL", "Logits by the fp64 algorithm truth: -o OUT.h5 writes /logits float64 [T][vocab]",
+     INPUT "output quiet", vb_cmd_truth},
+    {"perplexity", "MODEL TEXT", "Perplexity of a text file under the contract and under the fp64 truth",
+     "threads devices mla json quiet", vb_cmd_perplexity},
+    {"inspect", "FILE", "Tell what is in a model directory, a model container, a case or a result file", "",
+     vb_cmd_inspect},
     {"devices", "", "List the devices, what each can run, and why any was refused", "threads", vb_cmd_devices},
-    {"import", "MODEL", "Write a Hugging Face directory into one checked HDF5 container: -o OUT.h5", "output", vb_cmd_import},
-    {"plan", "MODEL", "Write the default plan (or --plans random:1 --seed S) as JSON: -o PLAN.json", "plans seed threads devices mla output plan", vb_cmd_plan},
-    {"replay", "CASE.h5", "Run a captured operator call again and compare", "devices threads inject wave", vb_cmd_replay},
+    {"import", "MODEL", "Write a Hugging Face directory into one checked HDF5 container: -o OUT.h5", "output",
+     vb_cmd_import},
+    {"plan", "MODEL", "Write the default plan (or --plans random:1 --seed S) as JSON: -o PLAN.json",
+     "plans seed threads devices mla output plan", vb_cmd_plan},
+    {"replay", "CASE.h5", "Run a captured operator call again and compare", "devices threads inject wave",
+     vb_cmd_replay},
 };
 enum { COMMANDS = sizeof command / sizeof *command };
 
 static void usage(FILE *f) {
   fprintf(f, "Usage: verbatim COMMAND [OPTION...] [MODEL]\nAny dataflow, same bits.\n\n");
-  for (uint32_t i = 0; i < COMMANDS; i++) fprintf(f, "  %-11s %-11s %s\n", command[i].name, command[i].args, command[i].summary);
+  for (uint32_t i = 0; i < COMMANDS; i++)
+    fprintf(f, "  %-11s %-11s %s\n", command[i].name, command[i].args, command[i].summary);
   fprintf(f, "\nMODEL is a Hugging Face directory or a container made by import.\n"
              "`verbatim COMMAND --help` lists a command's options. Exit status: 0 fine, 1 a comparison failed,\n"
              "2 bad input or usage, 3 a device failed.\n");

@@ -6,7 +6,20 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { OPT_CHUNK = 256, OPT_LOGITS, OPT_JSON, OPT_JUNIT, OPT_TIMELINE, OPT_DEVICES, OPT_INJECT, OPT_CASES, OPT_WAVE, OPT_PLANS, OPT_SEED, OPT_MLA };
+enum {
+  OPT_CHUNK = 256,
+  OPT_LOGITS,
+  OPT_JSON,
+  OPT_JUNIT,
+  OPT_TIMELINE,
+  OPT_DEVICES,
+  OPT_INJECT,
+  OPT_CASES,
+  OPT_WAVE,
+  OPT_PLANS,
+  OPT_SEED,
+  OPT_MLA
+};
 
 /// Every option once; a command accepts those whose long names it lists.
 static const struct argp_option all[] = {
@@ -14,7 +27,9 @@ static const struct argp_option all[] = {
     {"prompt", 'p', "TEXT", 0, "Text, through the model's tokenizer", 0},
     {"steps", 'n', "N", 0, "Greedy decode steps after the prompt (default 0; verify: 8)", 0},
     {"plan", 'P', "FILE", 0, "Plan (JSON) instead of the default plan", 0},
-    {"plans", OPT_PLANS, "random:N|first", 0, "N random plans, each with random chunks and batches; or every operator on the first of --devices that offers it", 0},
+    {"plans", OPT_PLANS, "random:N|first", 0,
+     "N random plans, each with random chunks and batches; or every operator on the first of --devices that offers it",
+     0},
     {"seed", OPT_SEED, "S", 0, "Seed of random plans (default 1)", 0},
     {"chunk", OPT_CHUNK, "N", 0, "Prefill in chunks of N tokens (default: all at once)", 0},
     {"threads", 'j', "N", 0, "CPU threads (default: all processors)", 0},
@@ -42,12 +57,15 @@ static uint64_t number(struct argp_state *s, const char *text, const char *name,
   char *end;
   errno = 0;
   unsigned long long v = strtoull(text, &end, 10);
-  if (errno || *end || end == text || text[0] == '-' || v > limit) argp_error(s, "--%s: \"%s\" is not a number from 0 to %llu", name, text, (unsigned long long)limit);
+  if (errno || *end || end == text || text[0] == '-' || v > limit)
+    argp_error(s, "--%s: \"%s\" is not a number from 0 to %llu", name, text, (unsigned long long)limit);
   return v;
 }
 
 /// "", "MODEL" or "MODEL TEXT".
-static uint32_t wanted_args(const struct vb_command *cmd) { return cmd->args[0] ? 1 + (strchr(cmd->args, ' ') != NULL) : 0; }
+static uint32_t wanted_args(const struct vb_command *cmd) {
+  return cmd->args[0] ? 1 + (strchr(cmd->args, ' ') != NULL) : 0;
+}
 
 static error_t parse_option(int key, char *arg, struct argp_state *s) {
   struct parse *p = s->input;
@@ -63,7 +81,8 @@ static error_t parse_option(int key, char *arg, struct argp_state *s) {
   case OPT_PLANS: c->plans = arg; return 0;
   case OPT_SEED: c->seed = number(s, arg, "seed", INT64_MAX); return 0;
   case OPT_MLA:
-    if (strcmp(arg, "naive") && strcmp(arg, "absorbed")) argp_error(s, "--mla: \"%s\" is neither naive nor absorbed", arg);
+    if (strcmp(arg, "naive") && strcmp(arg, "absorbed"))
+      argp_error(s, "--mla: \"%s\" is neither naive nor absorbed", arg);
     c->graph.mla_naive = !strcmp(arg, "naive");
     return 0;
   case OPT_CHUNK: c->chunk = (uint32_t)number(s, arg, "chunk", 1u << 20); return 0;
@@ -101,7 +120,8 @@ void vb_cli_parse(const struct vb_command *cmd, int argc, char **argv, struct vb
     if (accepts(cmd, all[i].name)) options[n++] = all[i];
   char name[64], doc[512];
   snprintf(name, sizeof name, "verbatim %s", cmd->name);
-  snprintf(doc, sizeof doc, "%s\vExit status: 0 fine, 1 a comparison failed, 2 bad input or usage, 3 a device failed.", cmd->summary);
+  snprintf(doc, sizeof doc, "%s\vExit status: 0 fine, 1 a comparison failed, 2 bad input or usage, 3 a device failed.",
+           cmd->summary);
   struct argp argp = {.options = options, .parser = parse_option, .args_doc = cmd->args, .doc = doc};
   struct parse p = {.cmd = cmd, .c = c};
   *c = (struct vb_cli){.program = argv[0], .seed = 1, .steps = UINT32_MAX};

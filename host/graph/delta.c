@@ -4,7 +4,8 @@
 #include "num/num.h"
 #include <math.h>
 
-static uint32_t add_conv(struct vb_build *b, int layer, const char *name, uint32_t in, const vb_z *w, uint32_t cols, uint32_t slot) {
+static uint32_t add_conv(struct vb_build *b, int layer, const char *name, uint32_t in, const vb_z *w, uint32_t cols,
+                         uint32_t slot) {
   struct vb_node *n = vb_add_node(b, layer, name, VB_OP_CONV, cols);
   n->in[0] = in;
   n->slot = slot;
@@ -19,7 +20,8 @@ uint32_t vb_build_delta(struct vb_build *b, int layer, uint32_t h) {
   const struct vb_config *c = b->c;
   const struct vb_layer *w = &b->m->layer[layer];
   uint32_t keys = c->delta_key_heads, heads = c->delta_heads, dk = c->delta_dk, dv = c->delta_dv;
-  uint32_t r = heads / keys, width = 2 * dk + 2 * r * dv; // the projections' rows are grouped by key head: q, k, r v, r z and r b, r a
+  uint32_t r = heads / keys,
+           width = 2 * dk + 2 * r * dv; // the projections' rows are grouped by key head: q, k, r v, r z and r b, r a
   uint32_t qkvz = vb_add_linear(b, layer, "qkvz_proj", h, &w->qkvz, NULL, 1);
   uint32_t ba = vb_add_linear(b, layer, "ba_proj", h, &w->ba, NULL, 1);
   uint32_t q = vb_add_slice(b, layer, "q_slice", qkvz, keys, width, 0, dk);
@@ -38,8 +40,13 @@ uint32_t vb_build_delta(struct vb_build *b, int layer, uint32_t h) {
   n->in[0] = q, n->in[1] = k, n->in[2] = v, n->in[3] = beta, n->in[4] = a;
   n->by_sequence = true;
   n->axis[VB_AXIS_TOKENS] = false; // a recurrence
-  n->op.delta = (struct vb_delta_op){.ea = w->ea, .dt_bias = w->dt_bias, .scale = vb_from_float((float)(1.0 / sqrt(dk))), .heads = heads,
-                                     .key_heads = keys, .dk = dk, .dv = dv};
+  n->op.delta = (struct vb_delta_op){.ea = w->ea,
+                                     .dt_bias = w->dt_bias,
+                                     .scale = vb_from_float((float)(1.0 / sqrt(dk))),
+                                     .heads = heads,
+                                     .key_heads = keys,
+                                     .dk = dk,
+                                     .dv = dv};
   vb_allow(n, VB_AXIS_HEADS, heads);
   struct vb_layer_state *s = &b->g->state[layer];
   s->delta_heads = heads, s->delta_dk = dk, s->delta_dv = dv;

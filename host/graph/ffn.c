@@ -23,9 +23,15 @@ static uint32_t build_router(struct vb_build *b, int layer, uint32_t h) {
 
   n = vb_add_node(b, layer, "router", VB_OP_ROUTER, c->topk);
   n->in[0] = logits;
-  n->op.router = (struct vb_router_op){.experts = c->experts, .k = c->topk, .score = c->score, .renorm = c->norm_topk,
-                                       .scale = c->routed_scale != 0 ? vb_from_float((float)c->routed_scale) : VB_Z_ONE, .bias = w->correction_bias,
-                                       .groups = c->groups > 1 ? c->groups : 0, .topk_groups = c->topk_groups, .group_top = c->group_top};
+  n->op.router = (struct vb_router_op){.experts = c->experts,
+                                       .k = c->topk,
+                                       .score = c->score,
+                                       .renorm = c->norm_topk,
+                                       .scale = c->routed_scale != 0 ? vb_from_float((float)c->routed_scale) : VB_Z_ONE,
+                                       .bias = w->correction_bias,
+                                       .groups = c->groups > 1 ? c->groups : 0,
+                                       .topk_groups = c->topk_groups,
+                                       .group_top = c->group_top};
   n->outputs = 2;
   n->row_bytes[1] = c->topk * (uint32_t)sizeof(vb_z);
   return vb_last(b);

@@ -6,8 +6,9 @@
 #include <string.h>
 
 const char *vb_op_name(enum vb_op_kind k) {
-  static const char *names[VB_OP_KINDS] = {"embed", "rmsnorm", "linear",  "rope", "pack_q",  "pack_kv", "attention", "swiglu",
-                                           "add",   "router",  "experts", "join", "softcap", "conv",    "delta",     "indexer"};
+  static const char *names[VB_OP_KINDS] = {"embed",     "rmsnorm", "linear", "rope",   "pack_q",  "pack_kv",
+                                           "attention", "swiglu",  "add",    "router", "experts", "join",
+                                           "softcap",   "conv",    "delta",  "indexer"};
   return k < VB_OP_KINDS ? names[k] : "?";
 }
 
@@ -42,7 +43,8 @@ static void add_softcap(struct vb_build *b, uint32_t logits) {
   double cap = b->c->final_softcap;
   struct vb_node *n = vb_add_node(b, -1, "softcap", VB_OP_SOFTCAP, b->c->vocab);
   n->in[0] = logits;
-  n->op.softcap = (struct vb_softcap_op){.cap = vb_from_float((float)cap), .inv_cap = vb_from_float((float)(1.0 / cap)), .cols = b->c->vocab};
+  n->op.softcap = (struct vb_softcap_op){
+      .cap = vb_from_float((float)cap), .inv_cap = vb_from_float((float)(1.0 / cap)), .cols = b->c->vocab};
   vb_allow(n, VB_AXIS_ROWS, b->c->vocab);
 }
 
@@ -54,8 +56,11 @@ static void note_caches(struct vb_graph *g) {
     if (n->kind != VB_OP_ATTENTION && n->kind != VB_OP_INDEXER) continue;
     const struct vb_layer_state *s = &g->state[n->layer];
     bool main = n->kind == VB_OP_ATTENTION;
-    n->cache = (struct vb_kv){.k = &exists, .v = main && !s->shared ? &exists : NULL, .heads = main ? s->kv_heads : 1,
-                              .dk = main ? s->dk : s->index_dim, .dv = main ? s->dv : 0};
+    n->cache = (struct vb_kv){.k = &exists,
+                              .v = main && !s->shared ? &exists : NULL,
+                              .heads = main ? s->kv_heads : 1,
+                              .dk = main ? s->dk : s->index_dim,
+                              .dv = main ? s->dv : 0};
   }
 }
 
@@ -72,7 +77,9 @@ vb_result vb_graph_build(const struct vb_model *m, const struct vb_graph_options
     return vb_fail(VB_DEVICE, "out of memory for the graph of %u layers", c->layers);
   }
   struct vb_node *n = vb_add_node(&b, -1, "embed", VB_OP_EMBED, c->hidden);
-  n->op.embed = (struct vb_embed_op){.table = m->embed, .vocab = c->vocab, .dim = c->hidden,
+  n->op.embed = (struct vb_embed_op){.table = m->embed,
+                                     .vocab = c->vocab,
+                                     .dim = c->hidden,
                                      .scale = c->embed_scale != 0 ? vb_from_float((float)c->embed_scale) : 0};
   uint32_t x = vb_last(&b);
   for (uint32_t l = 0; l < c->layers; l++) x = build_layer(&b, (int)l, x);

@@ -7,9 +7,23 @@
 #include "model/model.h"
 
 enum vb_op_kind {
-  VB_OP_EMBED, VB_OP_RMSNORM, VB_OP_LINEAR, VB_OP_ROPE, VB_OP_PACK_Q, VB_OP_PACK_KV,
-  VB_OP_ATTENTION, VB_OP_SWIGLU, VB_OP_ADD, VB_OP_ROUTER, VB_OP_EXPERTS,
-  VB_OP_JOIN, VB_OP_SOFTCAP, VB_OP_CONV, VB_OP_DELTA, VB_OP_INDEXER, VB_OP_KINDS
+  VB_OP_EMBED,
+  VB_OP_RMSNORM,
+  VB_OP_LINEAR,
+  VB_OP_ROPE,
+  VB_OP_PACK_Q,
+  VB_OP_PACK_KV,
+  VB_OP_ATTENTION,
+  VB_OP_SWIGLU,
+  VB_OP_ADD,
+  VB_OP_ROUTER,
+  VB_OP_EXPERTS,
+  VB_OP_JOIN,
+  VB_OP_SOFTCAP,
+  VB_OP_CONV,
+  VB_OP_DELTA,
+  VB_OP_INDEXER,
+  VB_OP_KINDS
 };
 /// "linear", "attention", ...: the same name in ref, cpu, kernels_cl, plans and reports.
 const char *vb_op_name(enum vb_op_kind k);
@@ -47,14 +61,14 @@ struct vb_layer_state {
 };
 
 struct vb_node {
-  char name[16];           ///< "q_proj"
-  char path[40];           ///< "layer.3.q_proj", "embed"
-  int layer;               ///< -1 for embed, final_norm, lm_head
+  char name[16]; ///< "q_proj"
+  char path[40]; ///< "layer.3.q_proj", "embed"
+  int layer;     ///< -1 for embed, final_norm, lm_head
   enum vb_op_kind kind;
-  uint32_t in[5];          ///< indices of the nodes whose outputs are read
-  uint32_t outputs;        ///< 1 or 2 arrays
-  uint32_t row_bytes[2];   ///< bytes per token of each output array
-  uint32_t elem_bytes[2];  ///< bytes per element, for naming an index in reports
+  uint32_t in[5];         ///< indices of the nodes whose outputs are read
+  uint32_t outputs;       ///< 1 or 2 arrays
+  uint32_t row_bytes[2];  ///< bytes per token of each output array
+  uint32_t elem_bytes[2]; ///< bytes per element, for naming an index in reports
   bool axis[VB_AXES];
   uint32_t extent[VB_AXES]; ///< 0: known only at run time
   uint32_t slot;            ///< pack_kv: 0 main cache, 1 indexer's; conv: which history

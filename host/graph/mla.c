@@ -28,7 +28,8 @@ static uint32_t build_indexer(struct vb_build *b, int layer, uint32_t h, uint32_
   n->outputs = 2;
   n->row_bytes[1] = sizeof(uint32_t);
   n->by_sequence = true;
-  n->op.indexer = (struct vb_indexer_op){.heads = heads, .k = c->index_topk, .w_scale = vb_from_float((float)(1.0 / sqrt((double)heads * d)))};
+  n->op.indexer = (struct vb_indexer_op){
+      .heads = heads, .k = c->index_topk, .w_scale = vb_from_float((float)(1.0 / sqrt((double)heads * d)))};
   vb_allow(n, VB_AXIS_KEYS, 0);
   return vb_last(b);
 }
@@ -61,8 +62,8 @@ static uint32_t build_absorbed(struct vb_build *b, int layer, struct parts p, ui
   uint32_t up = vb_add_linear(b, layer, "q_absorb", nope, &w->uk, NULL, c->heads);
   uint32_t q = vb_add_join(b, layer, "q_join", up, (struct vb_piece){NULL, c->heads, c->kv_lora, 0, c->kv_lora}, p.q,
                            (struct vb_piece){NULL, c->heads, head, c->nope_dim, c->rope_dim}, c->heads);
-  uint32_t k = vb_add_join(b, layer, "k_join", p.latent, (struct vb_piece){NULL, 1, c->kv_lora, 0, c->kv_lora}, p.k_rope,
-                           (struct vb_piece){NULL, 1, c->rope_dim, 0, c->rope_dim}, 1);
+  uint32_t k = vb_add_join(b, layer, "k_join", p.latent, (struct vb_piece){NULL, 1, c->kv_lora, 0, c->kv_lora},
+                           p.k_rope, (struct vb_piece){NULL, 1, c->rope_dim, 0, c->rope_dim}, 1);
   q = vb_add_pack_q(b, layer, "pack_q", q, c->heads, d, b->m->attn_scale);
   uint32_t kv = vb_add_pack_kv(b, layer, "pack_kv", k, VB_NO_INPUT, 1, d, 0, 0);
   struct vb_layer_state *s = &b->g->state[layer];
@@ -72,7 +73,8 @@ static uint32_t build_absorbed(struct vb_build *b, int layer, struct parts p, ui
 }
 
 /// The published code leaves these norms at its default eps, whatever rms_norm_eps says.
-static uint32_t add_latent_norm(struct vb_build *b, int layer, const char *name, uint32_t in, const vb_z *w, uint32_t n) {
+static uint32_t add_latent_norm(struct vb_build *b, int layer, const char *name, uint32_t in, const vb_z *w,
+                                uint32_t n) {
   return vb_add_norm_kind(b, layer, name, in, w, NULL, 1, n, VB_NORM_RMS, 1e-6);
 }
 

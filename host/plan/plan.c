@@ -22,7 +22,8 @@ static bool can(const struct vb_graph *g, const struct vb_target *t, uint32_t de
 
 static uint32_t grain(enum vb_axis a) { return a == VB_AXIS_K ? VB_BLOCK : 1; }
 
-static vb_result check_split(const struct vb_graph *g, const struct vb_target *t, uint32_t node, const struct vb_split *s, const char *where) {
+static vb_result check_split(const struct vb_graph *g, const struct vb_target *t, uint32_t node,
+                             const struct vb_split *s, const char *where) {
   const struct vb_node *n = &g->node[node];
   const char *axis = vb_axis_name(s->axis);
   uint32_t extent = n->extent[s->axis], at = 0;
@@ -31,23 +32,28 @@ static vb_result check_split(const struct vb_graph *g, const struct vb_target *t
   for (uint32_t i = 0; i < s->parts; i++) {
     const struct vb_part *q = &s->part[i];
     bool open = q->end == VB_OPEN;
-    if (!can(g, t, q->device, node)) return vb_fail(VB_BAD_INPUT, "%s: device %s cannot run %s", where, t->id[q->device], n->path);
+    if (!can(g, t, q->device, node))
+      return vb_fail(VB_BAD_INPUT, "%s: device %s cannot run %s", where, t->id[q->device], n->path);
     if (q->begin != at)
       return vb_fail(VB_BAD_INPUT, "%s: %s: %s %u to %u %s", where, n->path, axis, q->begin > at ? at : q->begin,
-                     q->begin > at ? q->begin : at, q->begin > at ? "are given to no device" : "are given to two devices");
+                     q->begin > at ? q->begin : at,
+                     q->begin > at ? "are given to no device" : "are given to two devices");
     if (open ? i + 1 < s->parts : q->end < q->begin)
       return vb_fail(VB_BAD_INPUT, "%s: %s: part %u of %s must end after it begins", where, n->path, i, axis);
     at = open && extent ? extent : q->end;
-    if (extent && at > extent) return vb_fail(VB_BAD_INPUT, "%s: %s: %s ends at %u but has only %u", where, n->path, axis, at, extent);
+    if (extent && at > extent)
+      return vb_fail(VB_BAD_INPUT, "%s: %s: %s ends at %u but has only %u", where, n->path, axis, at, extent);
     if (!open && at % grain(s->axis) && at != extent)
-      return vb_fail(VB_BAD_INPUT, "%s: %s: %s must be cut at multiples of %u, not at %u", where, n->path, axis, grain(s->axis), at);
+      return vb_fail(VB_BAD_INPUT, "%s: %s: %s must be cut at multiples of %u, not at %u", where, n->path, axis,
+                     grain(s->axis), at);
   }
   if (extent ? at != extent : at != VB_OPEN)
     return vb_fail(VB_BAD_INPUT, "%s: %s: %s from %u on are given to no device", where, n->path, axis, at);
   return VB_OK;
 }
 
-vb_result vb_plan_check(const struct vb_graph *g, const struct vb_target *t, const struct vb_plan *p, const char *where) {
+vb_result vb_plan_check(const struct vb_graph *g, const struct vb_target *t, const struct vb_plan *p,
+                        const char *where) {
   for (uint32_t i = 0; i < g->nodes; i++) {
     vb_result r = check_split(g, t, i, &p->split[i], where);
     if (r) return r;
@@ -55,15 +61,19 @@ vb_result vb_plan_check(const struct vb_graph *g, const struct vb_target *t, con
   return VB_OK;
 }
 
-void vb_split_describe(const struct vb_node *n, const struct vb_target *t, const struct vb_split *s, char *text, size_t size) {
+void vb_split_describe(const struct vb_node *n, const struct vb_target *t, const struct vb_split *s, char *text,
+                       size_t size) {
   size_t at = 0;
   text[0] = 0;
   for (uint32_t i = 0; i < s->parts && at < size; i++) {
     const struct vb_part *q = &s->part[i];
     int w;
     if (s->parts == 1) w = snprintf(text + at, size - at, "%s", t->id[q->device]);
-    else if (q->end == VB_OPEN && !n->extent[s->axis]) w = snprintf(text + at, size - at, "%s%s %u-", i ? " " : "", t->id[q->device], q->begin);
-    else w = snprintf(text + at, size - at, "%s%s %u-%u", i ? " " : "", t->id[q->device], q->begin, q->end == VB_OPEN ? n->extent[s->axis] : q->end);
+    else if (q->end == VB_OPEN && !n->extent[s->axis])
+      w = snprintf(text + at, size - at, "%s%s %u-", i ? " " : "", t->id[q->device], q->begin);
+    else
+      w = snprintf(text + at, size - at, "%s%s %u-%u", i ? " " : "", t->id[q->device], q->begin,
+                   q->end == VB_OPEN ? n->extent[s->axis] : q->end);
     at += (size_t)w;
   }
   if (s->parts > 1 && at < size) snprintf(text + at, size - at, " %s", vb_axis_name(s->axis));
@@ -101,11 +111,13 @@ vb_result vb_plan_first(const struct vb_graph *g, const struct vb_target *t, str
 }
 
 /// Cut `extent` (or, if it is dynamic, the first `guess`) evenly among the given devices.
-static struct vb_split even_split(enum vb_axis axis, uint32_t extent, uint32_t guess, const uint32_t *device, uint32_t devices) {
+static struct vb_split even_split(enum vb_axis axis, uint32_t extent, uint32_t guess, const uint32_t *device,
+                                  uint32_t devices) {
   struct vb_split s = {.axis = axis};
   uint32_t size = extent ? extent : guess, unit = grain(axis), units = (size + unit - 1) / unit, at = 0;
   for (uint32_t i = 0; i < devices; i++) {
-    uint32_t end = i + 1 == devices ? (extent ? extent : VB_OPEN) : (uint32_t)((uint64_t)units * (i + 1) / devices) * unit;
+    uint32_t end =
+        i + 1 == devices ? (extent ? extent : VB_OPEN) : (uint32_t)((uint64_t)units * (i + 1) / devices) * unit;
     if (end == at) continue;
     s.part[s.parts++] = (struct vb_part){device[i], at, end};
     at = end;
@@ -129,7 +141,8 @@ vb_result vb_plan_default(const struct vb_graph *g, const struct vb_target *t, s
     const struct vb_node *n = &g->node[i];
     uint32_t device[VB_MAX_PARTS], devices = 0;
     // Small elementwise operators stay on the CPU: a launch costs more than the work.
-    bool heavy = n->kind == VB_OP_LINEAR || n->kind == VB_OP_ATTENTION || n->kind == VB_OP_EXPERTS || n->kind == VB_OP_ROUTER;
+    bool heavy =
+        n->kind == VB_OP_LINEAR || n->kind == VB_OP_ATTENTION || n->kind == VB_OP_EXPERTS || n->kind == VB_OP_ROUTER;
     for (uint32_t d = 0; d < t->devices && devices < VB_MAX_PARTS; d++)
       if (can(g, t, d, i) && (heavy || !t->accelerator[d])) device[devices++] = d;
     // The router is one unit's whole job: give it to the device that specialises in it, else the first.
@@ -139,7 +152,8 @@ vb_result vb_plan_default(const struct vb_graph *g, const struct vb_target *t, s
   return checked(g, t, p, "default plan");
 }
 
-static void random_split(const struct vb_graph *g, const struct vb_target *t, uint32_t node, uint64_t *rng, struct vb_split *s) {
+static void random_split(const struct vb_graph *g, const struct vb_target *t, uint32_t node, uint64_t *rng,
+                         struct vb_split *s) {
   const struct vb_node *n = &g->node[node];
   uint32_t able[64], ables = 0, axes = 0;
   enum vb_axis axis[VB_AXES];
@@ -158,7 +172,8 @@ static void random_split(const struct vb_graph *g, const struct vb_target *t, ui
     bool final = i + 1 == parts;
     uint32_t stop = final ? (extent ? extent : VB_OPEN) : end * unit;
     if (extent && stop > extent) stop = extent;
-    s->part[s->parts++] = (struct vb_part){able[vb_rng_below(rng, ables)], at * unit < extent || !extent ? at * unit : extent, stop};
+    s->part[s->parts++] =
+        (struct vb_part){able[vb_rng_below(rng, ables)], at * unit < extent || !extent ? at * unit : extent, stop};
     at = end;
   }
 }

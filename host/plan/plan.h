@@ -49,8 +49,10 @@ vb_result vb_plan_load(const struct vb_graph *g, const struct vb_target *t, cons
 /// Write the plan as JSON (temporary name, fsync, rename).
 vb_result vb_plan_save(const struct vb_graph *g, const struct vb_target *t, const struct vb_plan *p, const char *path);
 /// Check coverage, alignment and capabilities; `where` prefixes messages.
-vb_result vb_plan_check(const struct vb_graph *g, const struct vb_target *t, const struct vb_plan *p, const char *where);
+vb_result vb_plan_check(const struct vb_graph *g, const struct vb_target *t, const struct vb_plan *p,
+                        const char *where);
 /// "cpu 0-64 | pocl 64-128 of rows": what a report prints.
-void vb_split_describe(const struct vb_node *n, const struct vb_target *t, const struct vb_split *s, char *text, size_t size);
+void vb_split_describe(const struct vb_node *n, const struct vb_target *t, const struct vb_split *s, char *text,
+                       size_t size);
 void vb_plan_free(struct vb_plan *p);
 #endif

@@ -64,12 +64,14 @@ static vb_result read_split(const struct vb_target *t, json_t *json, struct vb_s
   return VB_OK;
 }
 
-static vb_result read_plan(const struct vb_graph *g, const struct vb_target *t, const char *path, json_t *root, struct vb_plan *p) {
+static vb_result read_plan(const struct vb_graph *g, const struct vb_target *t, const char *path, json_t *root,
+                           struct vb_plan *p) {
   static const char *const known[] = {"version", "operators", NULL};
   char where[512];
   vb_result r = only_keys(root, known, path);
   if (r) return r;
-  if (json_integer_value(json_object_get(root, "version")) != 1) return vb_fail(VB_BAD_INPUT, "%s: \"version\" must be 1", path);
+  if (json_integer_value(json_object_get(root, "version")) != 1)
+    return vb_fail(VB_BAD_INPUT, "%s: \"version\" must be 1", path);
   json_t *ops = json_object_get(root, "operators"), *value;
   const char *key;
   if (!json_is_object(ops)) return vb_fail(VB_BAD_INPUT, "%s: \"operators\" must be an object", path);

@@ -110,8 +110,13 @@ void vb_ref_attention(const struct vb_attention_op *op) {
     for (uint32_t h = op->h.begin; h < op->h.end; h++) {
       uint64_t i = (uint64_t)t * op->heads + h;
       uint32_t position = op->first_count - 1 + t;
-      struct row r = {op, op->q + i * vb_rec_bytes(op->kv->dk), op->list ? op->list + (uint64_t)t * op->list_stride : NULL,
-                      h, h / group, position, op->list ? op->list_count[t] : position + 1};
+      struct row r = {op,
+                      op->q + i * vb_rec_bytes(op->kv->dk),
+                      op->list ? op->list + (uint64_t)t * op->list_stride : NULL,
+                      h,
+                      h / group,
+                      position,
+                      op->list ? op->list_count[t] : position + 1};
       switch (op->mode) {
       case VB_ATTN_MAX: op->m[i] = row_max(&r); break;
       case VB_ATTN_EXP: row_exp(&r, op->m[i], op->em + i * VB_EM_ROW); break;

@@ -47,7 +47,8 @@ static void update_column(struct head *s, uint32_t j, const int32_t *k, int k_bi
   s->len[j] = bit_length(top);
 }
 
-static void token(const struct vb_delta_op *op, struct head *s, uint32_t t, uint32_t h, const int32_t *q, const int32_t *k) {
+static void token(const struct vb_delta_op *op, struct head *s, uint32_t t, uint32_t h, const int32_t *q,
+                  const int32_t *k) {
   uint64_t th = (uint64_t)t * op->heads + h;
   vb_z beta = vb_sigmoid(op->b[th]);
   decay(s, vb_delta_decay(op->a[th], op->dt_bias[h], op->ea[h]));
@@ -78,7 +79,8 @@ static void token(const struct vb_delta_op *op, struct head *s, uint32_t t, uint
 /// The head's slices of the state after the call, holding the state before it.
 static struct head open_head(const struct vb_delta_op *op, uint32_t h) {
   uint64_t column = (uint64_t)h * op->dv, element = column * op->dk;
-  struct head s = {op->after.m + element, op->after.c + column, op->after.len + column, op->after.g + h, op->dk, op->dv};
+  struct head s = {
+      op->after.m + element, op->after.c + column, op->after.len + column, op->after.g + h, op->dk, op->dv};
   memcpy(s.m, op->before.m + element, (size_t)op->dk * op->dv * sizeof *s.m);
   memcpy(s.c, op->before.c + column, op->dv * sizeof *s.c);
   memcpy(s.len, op->before.len + column, op->dv * sizeof *s.len);

@@ -3,7 +3,8 @@
 #include "ref/ref.h"
 #include <stdlib.h>
 
-static void finish(const struct vb_linear_op *op, uint32_t rows, uint32_t t, uint32_t n, int64_t acc, int a_max, int w_max) {
+static void finish(const struct vb_linear_op *op, uint32_t rows, uint32_t t, uint32_t n, int64_t acc, int a_max,
+                   int w_max) {
   uint64_t i = (uint64_t)t * rows + n;
   if (op->acc) {
     op->acc[i] = acc;

@@ -32,7 +32,8 @@ static void limit_groups(const struct vb_router_op *op, const vb_z *u, uint32_t 
     rank[g] = vb_order_key(op->group_top == 2 && two ? vb_add(best, second) : best);
   }
   for (uint32_t g = 0; g < op->groups; g++)
-    for (uint32_t e = g * size; !among_first(rank, op->groups, g, op->topk_groups) && e < (g + 1) * size; e++) key[e] = 0;
+    for (uint32_t e = g * size; !among_first(rank, op->groups, g, op->topk_groups) && e < (g + 1) * size; e++)
+      key[e] = 0;
 }
 
 /// Softmax weight of a logit relative to the row's maximum, 2^32 - 2^8 at the top.
@@ -59,8 +60,10 @@ static void sigmoid_gates(const struct vb_router_op *op, const vb_z *z, const ui
     gates[i] = vb_sigmoid(z[ids[i]]);
     if (gates[i] && vb_expb(gates[i]) > e) e = vb_expb(gates[i]);
   }
-  for (uint32_t i = 0; i < op->k; i++) sum += (uint64_t)vb_shr_rne((int64_t)vb_man(gates[i]) * 256, e - vb_expb(gates[i]));
-  for (uint32_t i = 0; i < op->k && op->renorm; i++) gates[i] = vb_divide(vb_man(gates[i]), vb_expb(gates[i]) - e + 8, sum);
+  for (uint32_t i = 0; i < op->k; i++)
+    sum += (uint64_t)vb_shr_rne((int64_t)vb_man(gates[i]) * 256, e - vb_expb(gates[i]));
+  for (uint32_t i = 0; i < op->k && op->renorm; i++)
+    gates[i] = vb_divide(vb_man(gates[i]), vb_expb(gates[i]) - e + 8, sum);
 }
 
 static void select_experts(const struct vb_router_op *op, const vb_z *z, uint32_t *ids, vb_z *gates) {

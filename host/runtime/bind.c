@@ -13,7 +13,8 @@ static const vb_z *rows_of(const struct vb_exec *e, uint32_t k, const void *arra
   return (const vb_z *)array + e->item_token0[k] * row;
 }
 
-static void bind_attention(const struct vb_exec *e, const struct vb_node *n, uint32_t k, struct vb_attention_op *a, void *out) {
+static void bind_attention(const struct vb_exec *e, const struct vb_node *n, uint32_t k, struct vb_attention_op *a,
+                           void *out) {
   const struct vb_batch_item *item = &e->item[k];
   struct vb_kv *kv = &item->seq->kv[n->layer];
   uint64_t first = (uint64_t)e->item_token0[k] * a->heads;
@@ -31,7 +32,8 @@ static void bind_attention(const struct vb_exec *e, const struct vb_node *n, uin
   a->y = (vb_z *)out + first * kv->dv;
 }
 
-static void bind_indexer(const struct vb_exec *e, const struct vb_node *n, uint32_t k, struct vb_indexer_op *x, void *out, void *out1) {
+static void bind_indexer(const struct vb_exec *e, const struct vb_node *n, uint32_t k, struct vb_indexer_op *x,
+                         void *out, void *out1) {
   const struct vb_batch_item *item = &e->item[k];
   x->kv = &item->seq->index[n->layer];
   x->q = (const uint8_t *)input(e, n, 0, 0) + (uint64_t)e->item_token0[k] * x->heads * vb_rec_bytes(x->kv->dk);
@@ -74,9 +76,7 @@ void vb_bind_op(struct vb_exec *e, uint32_t node, uint32_t k, union vb_any_op *o
   void *out = e->buffer[node].out[0], *out1 = e->buffer[node].out[1];
   *op = n->op;
   switch (n->kind) {
-  case VB_OP_EMBED:
-    op->embed.tokens = e->tokens, op->embed.t = all, op->embed.y = out;
-    break;
+  case VB_OP_EMBED: op->embed.tokens = e->tokens, op->embed.t = all, op->embed.y = out; break;
   case VB_OP_RMSNORM:
     op->rmsnorm.x = input(e, n, 0, 0), op->rmsnorm.t = all, op->rmsnorm.g = (struct vb_range){0, op->rmsnorm.groups};
     op->rmsnorm.y = out;

@@ -11,7 +11,8 @@ static bool supports_all(struct vb_device *d, const struct vb_node *n) {
   return true;
 }
 
-static vb_result run_ref(struct vb_device *d, enum vb_op_kind kind, const union vb_any_op *op, struct vb_run_stats *stats) {
+static vb_result run_ref(struct vb_device *d, enum vb_op_kind kind, const union vb_any_op *op,
+                         struct vb_run_stats *stats) {
   (void)d;
   stats->launches++;
   switch (kind) {
@@ -36,7 +37,8 @@ static vb_result run_ref(struct vb_device *d, enum vb_op_kind kind, const union 
   return vb_fail(VB_DEVICE, "ref: unknown operator kind %d", (int)kind);
 }
 
-static vb_result run_cpu(struct vb_device *d, enum vb_op_kind kind, const union vb_any_op *op, struct vb_run_stats *stats) {
+static vb_result run_cpu(struct vb_device *d, enum vb_op_kind kind, const union vb_any_op *op,
+                         struct vb_run_stats *stats) {
   stats->launches++;
   switch (kind) {
   case VB_OP_EMBED: vb_cpu_embed(&op->embed, d->threads); return VB_OK;
@@ -63,14 +65,22 @@ static vb_result run_cpu(struct vb_device *d, enum vb_op_kind kind, const union 
 static void close_plain(struct vb_device *d) { free(d); }
 
 static struct vb_device *open_plain(const char *id, const char *description, int threads,
-                                    vb_result (*run)(struct vb_device *, enum vb_op_kind, const union vb_any_op *, struct vb_run_stats *)) {
+                                    vb_result (*run)(struct vb_device *, enum vb_op_kind, const union vb_any_op *,
+                                                     struct vb_run_stats *)) {
   struct vb_device *d = calloc(1, sizeof *d);
   if (!d) return NULL;
-  *d = (struct vb_device){.id = id, .description = description, .supports = supports_all, .run = run, .close = close_plain, .threads = threads};
+  *d = (struct vb_device){.id = id,
+                          .description = description,
+                          .supports = supports_all,
+                          .run = run,
+                          .close = close_plain,
+                          .threads = threads};
   return d;
 }
 
-struct vb_device *vb_device_open_ref(void) { return open_plain("ref", "normative reference, plain C, one thread", 1, run_ref); }
+struct vb_device *vb_device_open_ref(void) {
+  return open_plain("ref", "normative reference, plain C, one thread", 1, run_ref);
+}
 
 struct vb_device *vb_device_open_cpu(int threads) {
   return open_plain("cpu", vb_cpu_isa_name(), threads > 0 ? threads : omp_get_num_procs(), run_cpu);
@@ -121,7 +131,8 @@ static vb_result keep_only(struct vb_device_list *list, const char *only) {
   return r;
 }
 
-vb_result vb_devices_open(int threads, const char *only, struct vb_device_list *list, void (*refused)(void *, const char *), void *context) {
+vb_result vb_devices_open(int threads, const char *only, struct vb_device_list *list,
+                          void (*refused)(void *, const char *), void *context) {
   *list = (struct vb_device_list){0};
   vb_result r = vb_device_list_add(list, vb_device_open_cpu(threads));
   if (!r) r = vb_devices_open_opencl(list, refused, context);

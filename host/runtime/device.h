@@ -39,7 +39,8 @@ struct vb_device *vb_device_open_cpu(int threads);
 /// `refused(context, text)` (may be NULL) and left out.
 vb_result vb_devices_open_opencl(struct vb_device_list *list, void (*refused)(void *, const char *), void *context);
 /// cpu + OpenCL devices. `only` is a comma-separated list of ids to keep, or NULL for all; an id not found is an error.
-vb_result vb_devices_open(int threads, const char *only, struct vb_device_list *list, void (*refused)(void *, const char *), void *context);
+vb_result vb_devices_open(int threads, const char *only, struct vb_device_list *list,
+                          void (*refused)(void *, const char *), void *context);
 void vb_devices_close(struct vb_device_list *list);
 vb_result vb_device_list_add(struct vb_device_list *list, struct vb_device *d);
 /// Index by id, or -1.

@@ -86,20 +86,24 @@ static vb_result prepare(struct vb_exec *e, const struct vb_batch_item *item, ui
                      (unsigned long long)item[i].seq->length + item[i].count, item[i].seq->capacity);
     for (uint32_t t = 0; t < item[i].count; t++)
       if (item[i].tokens[t] < 0 || (uint32_t)item[i].tokens[t] >= c->vocab)
-        return vb_fail(VB_BAD_INPUT, "token %u of sequence %u is %d: outside the vocabulary 0..%u", t, i, item[i].tokens[t], c->vocab - 1);
+        return vb_fail(VB_BAD_INPUT, "token %u of sequence %u is %d: outside the vocabulary 0..%u", t, i,
+                       item[i].tokens[t], c->vocab - 1);
   }
-  if (!items || total > UINT32_MAX / 64) return vb_fail(VB_BAD_INPUT, "a batch of %llu tokens", (unsigned long long)total);
+  if (!items || total > UINT32_MAX / 64)
+    return vb_fail(VB_BAD_INPUT, "a batch of %llu tokens", (unsigned long long)total);
   if (total > e->room) {
     free(e->pos), free(e->item_of), free(e->tokens);
     e->pos = malloc(total * sizeof *e->pos);
     e->item_of = malloc(total * sizeof *e->item_of);
     e->tokens = malloc(total * sizeof *e->tokens);
-    if (!e->pos || !e->item_of || !e->tokens) return vb_fail(VB_DEVICE, "out of memory for a batch of %llu tokens", (unsigned long long)total);
+    if (!e->pos || !e->item_of || !e->tokens)
+      return vb_fail(VB_DEVICE, "out of memory for a batch of %llu tokens", (unsigned long long)total);
     for (uint32_t n = 0; n < e->graph->nodes; n++)
       for (uint32_t o = 0; o < e->graph->node[n].outputs; o++) {
         free(e->buffer[n].out[o]);
         e->buffer[n].out[o] = malloc(total * e->graph->node[n].row_bytes[o]);
-        if (!e->buffer[n].out[o]) return vb_fail(VB_DEVICE, "out of memory for a batch of %llu tokens", (unsigned long long)total);
+        if (!e->buffer[n].out[o])
+          return vb_fail(VB_DEVICE, "out of memory for a batch of %llu tokens", (unsigned long long)total);
       }
     e->room = (uint32_t)total;
   }
@@ -142,7 +146,10 @@ static void store_history(struct vb_exec *e, const struct vb_node *n, const unio
     vb_z *next = r->history[1 - r->now][n->slot];
     for (uint32_t i = 0; i < 3; i++) {
       uint32_t at = e->item[k].count + i; // row of [history | inputs] that becomes row i
-      memcpy(next + (uint64_t)i * op->conv.cols, at < 3 ? op[k].conv.history + (uint64_t)at * op->conv.cols : op[k].conv.x + (uint64_t)(at - 3) * op->conv.cols, row);
+      memcpy(next + (uint64_t)i * op->conv.cols,
+             at < 3 ? op[k].conv.history + (uint64_t)at * op->conv.cols
+                    : op[k].conv.x + (uint64_t)(at - 3) * op->conv.cols,
+             row);
     }
   }
 }
@@ -162,9 +169,18 @@ static vb_result run_all(struct vb_exec *e, const struct vb_plan *plan, const st
       return vb_context(r, "%s: ", n->path);
     }
     if (observer) {
-      struct vb_step s = {.node_index = i, .node = n, .item = e->item, .items = e->items, .tokens = e->total, .item_of = e->item_of,
-                          .pos = e->pos, .out = {e->buffer[i].out[0], e->buffer[i].out[1]}, .op = op, .ops = ops,
-                          .task = e->task, .tasks = e->tasks};
+      struct vb_step s = {.node_index = i,
+                          .node = n,
+                          .item = e->item,
+                          .items = e->items,
+                          .tokens = e->total,
+                          .item_of = e->item_of,
+                          .pos = e->pos,
+                          .out = {e->buffer[i].out[0], e->buffer[i].out[1]},
+                          .op = op,
+                          .ops = ops,
+                          .task = e->task,
+                          .tasks = e->tasks};
       if ((r = observer->step(observer->context, &s))) return r;
     }
     if (n->kind == VB_OP_PACK_KV) store_kv(e, n, &e->buffer[i]);
@@ -182,8 +198,8 @@ static void advance(struct vb_seq *s, uint32_t count) {
 
 const void *vb_exec_output(const struct vb_exec *e, uint32_t node) { return e->buffer[node].out[0]; }
 
-vb_result vb_exec_forward(struct vb_exec *e, const struct vb_plan *plan, const struct vb_batch_item *item, uint32_t items,
-                          const struct vb_observer *observer, const vb_z **logits) {
+vb_result vb_exec_forward(struct vb_exec *e, const struct vb_plan *plan, const struct vb_batch_item *item,
+                          uint32_t items, const struct vb_observer *observer, const vb_z **logits) {
   vb_result r = prepare(e, item, items);
   if (r) return r;
   r = run_all(e, plan, observer);

@@ -81,7 +81,8 @@ void vb_merge_attention_finish(const struct vb_attention_op *op) {
     for (uint32_t h = op->h.begin; h < op->h.end; h++) {
       uint64_t i = (uint64_t)t * op->heads + h;
       for (uint32_t c = 0; c < dv; c++)
-        op->y[i * dv + c] = vb_divide(op->num[i * dv + c], op->em[i * VB_EM_ROW + c / VB_BLOCK] - 127 - 24 + 32, op->l[i]);
+        op->y[i * dv + c] =
+            vb_divide(op->num[i * dv + c], op->em[i * VB_EM_ROW + c / VB_BLOCK] - 127 - 24 + 32, op->l[i]);
     }
 }
 

@@ -127,8 +127,15 @@ static vb_result add_device(struct vb_device_list *list, struct vb_ocl *ocl, str
   *o = (struct ocl_device){.ocl = ocl, .shared = shared};
   make_id(list, info, o->id);
   snprintf(o->description, sizeof o->description, "%s (%s, %s)", info->name, info->platform, info->version);
-  *d = (struct vb_device){.id = o->id, .description = o->description, .accelerator = true, .simulated = !strncmp(o->id, "sim-", 4),
-                          .supports = supports, .run = run, .close = close_device, .impl = o, .threads = 1};
+  *d = (struct vb_device){.id = o->id,
+                          .description = o->description,
+                          .accelerator = true,
+                          .simulated = !strncmp(o->id, "sim-", 4),
+                          .supports = supports,
+                          .run = run,
+                          .close = close_device,
+                          .impl = o,
+                          .threads = 1};
   shared->users++;
   return vb_device_list_add(list, d);
 }

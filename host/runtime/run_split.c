@@ -30,15 +30,19 @@ static vb_result run_from(struct vb_exec *e, uint32_t first) {
 }
 
 /// Batch index of the first token of whole operator k.
-static uint32_t token0(const struct vb_exec *e, uint32_t node, uint32_t k) { return e->graph->node[node].by_sequence ? e->item_token0[k] : 0; }
+static uint32_t token0(const struct vb_exec *e, uint32_t node, uint32_t k) {
+  return e->graph->node[node].by_sequence ? e->item_token0[k] : 0;
+}
 
 /// Disjoint outputs: one phase, nothing to merge.
-static vb_result run_disjoint(struct vb_exec *e, uint32_t node, const struct vb_split *s, const union vb_any_op *op, uint32_t ops) {
+static vb_result run_disjoint(struct vb_exec *e, uint32_t node, const struct vb_split *s, const union vb_any_op *op,
+                              uint32_t ops) {
   enum vb_op_kind kind = e->graph->node[node].kind;
   for (uint32_t k = 0; k < ops; k++)
     for (uint32_t p = 0; p < s->parts; p++) {
       union vb_any_op part = op[k];
-      if (vb_split_restrict(kind, s->axis, &s->part[p], token0(e, node, k), &part) && !add_task(e, s->part[p].device, node, &part))
+      if (vb_split_restrict(kind, s->axis, &s->part[p], token0(e, node, k), &part) &&
+          !add_task(e, s->part[p].device, node, &part))
         return no_memory();
     }
   return run_from(e, 0);
@@ -69,7 +73,8 @@ struct key_split {
   int64_t *num[VB_MAX_PARTS];
 };
 
-static bool allocate_partials(struct vb_exec *e, const struct vb_attention_op *op, int32_t **m, int16_t **em, uint64_t **l, int64_t **num) {
+static bool allocate_partials(struct vb_exec *e, const struct vb_attention_op *op, int32_t **m, int16_t **em,
+                              uint64_t **l, int64_t **num) {
   size_t rows = (size_t)op->t.end * op->heads;
   *m = vb_scratch(e, rows * sizeof **m);
   *em = vb_scratch(e, rows * VB_EM_ROW * sizeof **em);
@@ -91,7 +96,8 @@ static bool prepare_keys(struct vb_exec *e, const struct vb_split *s, struct vb_
   return true;
 }
 
-static bool add_phase(struct vb_exec *e, uint32_t node, const struct vb_attention_op *op, const struct key_split *k, enum vb_attn_mode mode) {
+static bool add_phase(struct vb_exec *e, uint32_t node, const struct vb_attention_op *op, const struct key_split *k,
+                      enum vb_attn_mode mode) {
   for (uint32_t p = 0; p < k->parts; p++) {
     union vb_any_op part = {.attention = *op};
     struct vb_attention_op *a = &part.attention;
@@ -105,7 +111,8 @@ static bool add_phase(struct vb_exec *e, uint32_t node, const struct vb_attentio
   return true;
 }
 
-static vb_result run_attention_keys(struct vb_exec *e, uint32_t node, const struct vb_split *s, union vb_any_op *op, uint32_t ops) {
+static vb_result run_attention_keys(struct vb_exec *e, uint32_t node, const struct vb_split *s, union vb_any_op *op,
+                                    uint32_t ops) {
   struct key_split *k = vb_scratch(e, ops * sizeof *k);
   if (!k) return no_memory();
   for (uint32_t i = 0; i < ops; i++)
@@ -138,7 +145,8 @@ static bool allocate_hidden(struct vb_exec *e, struct vb_experts_op *op) {
   return op->hq && op->hcodes && op->hmax && op->shq && op->shcodes && op->shmax;
 }
 
-static vb_result run_experts_split(struct vb_exec *e, uint32_t node, const struct vb_split *s, struct vb_experts_op *op) {
+static vb_result run_experts_split(struct vb_exec *e, uint32_t node, const struct vb_split *s,
+                                   struct vb_experts_op *op) {
   int64_t *acc[VB_MAX_PARTS];
   uint32_t parts = 0;
   uint8_t *tmax = vb_scratch(e, e->total);
@@ -164,7 +172,8 @@ static vb_result run_experts_split(struct vb_exec *e, uint32_t node, const struc
   return VB_OK;
 }
 
-static vb_result run_indexer_keys(struct vb_exec *e, uint32_t node, const struct vb_split *s, union vb_any_op *op, uint32_t ops) {
+static vb_result run_indexer_keys(struct vb_exec *e, uint32_t node, const struct vb_split *s, union vb_any_op *op,
+                                  uint32_t ops) {
   for (uint32_t k = 0; k < ops; k++) {
     struct vb_indexer_op *x = &op[k].indexer;
     x->score_stride = x->key.end;

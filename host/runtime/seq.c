@@ -21,7 +21,8 @@ static bool create_cache(struct vb_kv *kv, uint32_t heads, uint32_t dk, uint32_t
 static bool create_recurrent(struct vb_recurrent *r, const struct vb_layer_state *s) {
   bool ok = true;
   for (uint32_t i = 0; i < 2; i++) {
-    for (uint32_t c = 0; c < 3 && s->conv[c]; c++) ok &= (r->history[i][c] = calloc(3ull * s->conv[c], sizeof(vb_z))) != NULL;
+    for (uint32_t c = 0; c < 3 && s->conv[c]; c++)
+      ok &= (r->history[i][c] = calloc(3ull * s->conv[c], sizeof(vb_z))) != NULL;
     if (!s->delta_heads) continue;
     struct vb_delta_state *d = &r->delta[i];
     d->m = calloc((size_t)s->delta_heads * s->delta_dk * s->delta_dv, sizeof *d->m);
@@ -37,7 +38,8 @@ vb_result vb_seq_create(const struct vb_graph *g, uint32_t capacity, struct vb_s
   const struct vb_config *c = &g->model->config;
   *s = (struct vb_seq){.layers = c->layers, .capacity = capacity};
   if (c->max_positions && capacity > c->max_positions)
-    return vb_fail(VB_BAD_INPUT, "%u positions wanted, but the model has max_position_embeddings = %u", capacity, c->max_positions);
+    return vb_fail(VB_BAD_INPUT, "%u positions wanted, but the model has max_position_embeddings = %u", capacity,
+                   c->max_positions);
   if (!capacity) return vb_fail(VB_BAD_INPUT, "a sequence needs at least one position");
   s->kv = calloc(c->layers, sizeof *s->kv);
   s->index = calloc(c->layers, sizeof *s->index);
@@ -46,7 +48,8 @@ vb_result vb_seq_create(const struct vb_graph *g, uint32_t capacity, struct vb_s
   for (uint32_t l = 0; ok && l < c->layers; l++) {
     const struct vb_layer_state *state = &g->state[l];
     ok = create_cache(&s->kv[l], state->kv_heads, state->dk, state->dv, !state->shared, capacity) &&
-         create_cache(&s->index[l], 1, state->index_dim, 0, false, capacity) && create_recurrent(&s->recurrent[l], state);
+         create_cache(&s->index[l], 1, state->index_dim, 0, false, capacity) &&
+         create_recurrent(&s->recurrent[l], state);
   }
   if (ok) return VB_OK;
   vb_seq_free(s);

@@ -57,7 +57,8 @@ static struct vb_range *row_range(enum vb_op_kind kind, union vb_any_op *op) {
   }
 }
 
-bool vb_split_restrict(enum vb_op_kind kind, enum vb_axis axis, const struct vb_part *p, uint32_t token0, union vb_any_op *op) {
+bool vb_split_restrict(enum vb_op_kind kind, enum vb_axis axis, const struct vb_part *p, uint32_t token0,
+                       union vb_any_op *op) {
   struct vb_range *r = NULL;
   uint32_t base = 0, begin = p->begin, end = p->end;
   switch (axis) {

@@ -43,10 +43,14 @@ static json_t *operators_json(const struct vb_report_view *v) {
     for (uint32_t d = 0; d < v->config->devices->count; d++)
       if (s->device[d].calls)
         json_object_set_new(on, v->config->devices->device[d]->id,
-                            json_pack("{s:I,s:I,s:I,s:I,s:I}", "calls", (json_int_t)s->device[d].calls, "wall_ns", (json_int_t)s->device[d].wall_ns, "device_ns",
-                                      (json_int_t)s->device[d].device_ns, "cycles", (json_int_t)s->device[d].cycles, "busy", (json_int_t)s->device[d].busy));
-    json_array_append_new(list, json_pack("{s:s,s:s,s:I,s:I,s:I,s:o}", "path", v->config->graph->node[n].path, "kind", vb_op_name(v->config->graph->node[n].kind), "comparisons",
-                                          (json_int_t)s->comparisons, "values", (json_int_t)s->values, "bytes", (json_int_t)s->bytes, "devices", on));
+                            json_pack("{s:I,s:I,s:I,s:I,s:I}", "calls", (json_int_t)s->device[d].calls, "wall_ns",
+                                      (json_int_t)s->device[d].wall_ns, "device_ns", (json_int_t)s->device[d].device_ns,
+                                      "cycles", (json_int_t)s->device[d].cycles, "busy",
+                                      (json_int_t)s->device[d].busy));
+    json_array_append_new(list, json_pack("{s:s,s:s,s:I,s:I,s:I,s:o}", "path", v->config->graph->node[n].path, "kind",
+                                          vb_op_name(v->config->graph->node[n].kind), "comparisons",
+                                          (json_int_t)s->comparisons, "values", (json_int_t)s->values, "bytes",
+                                          (json_int_t)s->bytes, "devices", on));
   }
   return list;
 }
@@ -55,7 +59,8 @@ vb_result vb_report_json(const struct vb_report_view *v, const char *path) {
   const struct vb_report *r = v->report;
   json_t *root = json_object(), *devices = json_array(), *failures = json_array(), *tokens = json_array();
   for (uint32_t d = 0; d < v->config->devices->count; d++)
-    json_array_append_new(devices, json_pack("{s:s,s:s,s:b}", "id", v->config->devices->device[d]->id, "description", v->config->devices->device[d]->description, "simulated",
+    json_array_append_new(devices, json_pack("{s:s,s:s,s:b}", "id", v->config->devices->device[d]->id, "description",
+                                             v->config->devices->device[d]->description, "simulated",
                                              v->config->devices->device[d]->simulated));
   for (uint32_t i = 0; i < r->failures; i++) json_array_append_new(failures, failure_json(&r->failure[i]));
   for (uint32_t i = 0; i < r->golden.length; i++) json_array_append_new(tokens, json_integer(r->golden.token[i]));

@@ -37,13 +37,14 @@ vb_result vb_report_junit(const struct vb_report_view *v, const char *path) {
   if (!f) return VB_BAD_INPUT;
   fprintf(f, "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuite name=\"verbatim verify ");
   put_escaped(f, v->model_path);
-  fprintf(f, "\" tests=\"%u\" failures=\"%u\" skipped=\"%u\" time=\"%.3f\">\n", g->nodes, failures, skipped, (double)r->run_ns / 1e9);
+  fprintf(f, "\" tests=\"%u\" failures=\"%u\" skipped=\"%u\" time=\"%.3f\">\n", g->nodes, failures, skipped,
+          (double)r->run_ns / 1e9);
   for (uint32_t n = 0; n < g->nodes; n++) {
     const struct vb_failure *bad = failure_of(r, g->node[n].path);
     uint64_t wall = 0;
     for (uint32_t d = 0; d < v->config->devices->count; d++) wall += r->node[n].device[d].wall_ns;
-    fprintf(f, " <testcase classname=\"%s%d\" name=\"%s\" time=\"%.6f\"", g->node[n].layer < 0 ? "model" : "layer.", g->node[n].layer < 0 ? 0 : g->node[n].layer, g->node[n].name,
-            (double)wall / 1e9);
+    fprintf(f, " <testcase classname=\"%s%d\" name=\"%s\" time=\"%.6f\"", g->node[n].layer < 0 ? "model" : "layer.",
+            g->node[n].layer < 0 ? 0 : g->node[n].layer, g->node[n].name, (double)wall / 1e9);
     if (bad) {
       fprintf(f, "><failure message=\"%s[%" PRIu64 "] on ", bad->array, bad->index);
       put_escaped(f, bad->device);
@@ -71,15 +72,17 @@ vb_result vb_report_timeline(const struct vb_report_view *v, const char *path) {
   if (!f) return VB_BAD_INPUT;
   fputs("{\"displayTimeUnit\":\"ms\",\"traceEvents\":[\n", f);
   for (uint32_t d = 0; d < v->config->devices->count; d++)
-    fprintf(f, "{\"ph\":\"M\",\"pid\":1,\"tid\":%u,\"name\":\"thread_name\",\"args\":{\"name\":\"%s\"}}%s\n", d, v->config->devices->device[d]->id,
-            d + 1 < v->config->devices->count || r->events ? "," : "");
+    fprintf(f, "{\"ph\":\"M\",\"pid\":1,\"tid\":%u,\"name\":\"thread_name\",\"args\":{\"name\":\"%s\"}}%s\n", d,
+            v->config->devices->device[d]->id, d + 1 < v->config->devices->count || r->events ? "," : "");
   uint64_t start = r->events ? r->event[0].start_ns : 0;
   for (uint64_t i = 0; i < r->events; i++) {
     const struct vb_event *e = &r->event[i];
     const struct vb_node *n = &v->config->graph->node[e->node];
-    fprintf(f, "{\"ph\":\"X\",\"pid\":1,\"tid\":%u,\"name\":\"%s\",\"cat\":\"%s\",\"ts\":%.3f,\"dur\":%.3f,\"args\":{\"call\":%" PRIu64 ",\"cycles\":%" PRIu64 "}}%s\n",
-            e->device, n->path, vb_op_name(n->kind), (double)(int64_t)(e->start_ns - start) / 1e3, (double)(e->end_ns - e->start_ns) / 1e3, i, e->cycles,
-            i + 1 < r->events ? "," : "");
+    fprintf(f,
+            "{\"ph\":\"X\",\"pid\":1,\"tid\":%u,\"name\":\"%s\",\"cat\":\"%s\",\"ts\":%.3f,\"dur\":%.3f,\"args\":{"
+            "\"call\":%" PRIu64 ",\"cycles\":%" PRIu64 "}}%s\n",
+            e->device, n->path, vb_op_name(n->kind), (double)(int64_t)(e->start_ns - start) / 1e3,
+            (double)(e->end_ns - e->start_ns) / 1e3, i, e->cycles, i + 1 < r->events ? "," : "");
   }
   fputs("]}\n", f);
   return vb_file_commit(f, tmp, path);

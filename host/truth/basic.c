@@ -41,7 +41,8 @@ bool vb_truth_has(const struct truth *s, uint32_t l, const char *suffix) {
   return vb_model_find(s->m, name) != NULL;
 }
 
-void vb_truth_linear(struct truth *s, const double *x, uint32_t T, struct matrix w, uint32_t rows, uint32_t cols, double *y) {
+void vb_truth_linear(struct truth *s, const double *x, uint32_t T, struct matrix w, uint32_t rows, uint32_t cols,
+                     double *y) {
   if (s->result != VB_OK) return;
   bool failed = false;
   const bool worth_it = (double)T * rows * cols > 1e6; // waking threads costs more than a tiny product
@@ -64,13 +65,15 @@ void vb_truth_linear(struct truth *s, const double *x, uint32_t T, struct matrix
   if (failed) s->result = vb_fail(VB_DEVICE, "out of memory for the algorithm truth");
 }
 
-void vb_truth_bias(struct truth *s, double *x, uint32_t T, uint32_t n, const struct vb_tensor *bias, uint64_t first, uint64_t step) {
+void vb_truth_bias(struct truth *s, double *x, uint32_t T, uint32_t n, const struct vb_tensor *bias, uint64_t first,
+                   uint64_t step) {
   if (s->result != VB_OK || vb_truth_planted("no_bias")) return;
   for (uint32_t t = 0; t < T; t++)
     for (uint32_t i = 0; i < n; i++) x[(size_t)t * n + i] += vb_tensor_at(bias, first + i * step);
 }
 
-static void rms(const double *x, size_t count, uint32_t n, double eps, double centre, const struct vb_tensor *w, double *y) {
+static void rms(const double *x, size_t count, uint32_t n, double eps, double centre, const struct vb_tensor *w,
+                double *y) {
   for (size_t v = 0; v < count; v++) {
     const double *in = x + v * n;
     double sum = 0;
@@ -80,7 +83,8 @@ static void rms(const double *x, size_t count, uint32_t n, double eps, double ce
   }
 }
 
-void vb_truth_rms(struct truth *s, const double *x, size_t count, uint32_t n, const struct vb_tensor *w, bool plain, double *y) {
+void vb_truth_rms(struct truth *s, const double *x, size_t count, uint32_t n, const struct vb_tensor *w, bool plain,
+                  double *y) {
   double centre = s->c->zero_centred && !plain && !vb_truth_planted("plain_norm") ? 1 : 0;
   if (s->result == VB_OK) rms(x, count, n, s->c->rms_eps, centre, w, y);
 }
@@ -89,7 +93,8 @@ void vb_truth_latent_norm(struct truth *s, double *x, size_t count, uint32_t n, 
   if (s->result == VB_OK && !vb_truth_planted("no_latent_norm")) rms(x, count, n, 1e-6, 0, w, x);
 }
 
-void vb_truth_layer_norm(struct truth *s, double *x, size_t count, uint32_t n, const struct vb_tensor *w, const struct vb_tensor *b) {
+void vb_truth_layer_norm(struct truth *s, double *x, size_t count, uint32_t n, const struct vb_tensor *w,
+                         const struct vb_tensor *b) {
   if (s->result != VB_OK) return;
   for (size_t v = 0; v < count; v++) {
     double *y = x + v * n, mean = 0, var = 0;
@@ -106,7 +111,8 @@ static long double yarn_share(const struct vb_rope_config *r, uint32_t i) {
   long double ends[2];
   const double beta[2] = {r->high_freq, r->low_freq};
   for (int k = 0; k < 2; k++)
-    ends[k] = r->dims * logl((long double)r->original_length / ((long double)beta[k] * two_pi)) / (2 * logl((long double)r->theta));
+    ends[k] = r->dims * logl((long double)r->original_length / ((long double)beta[k] * two_pi)) /
+              (2 * logl((long double)r->theta));
   if (r->truncate) ends[0] = floorl(ends[0]), ends[1] = ceill(ends[1]);
   if (ends[0] < 0) ends[0] = 0;
   if (ends[1] > r->dims - 1) ends[1] = r->dims - 1;
@@ -133,7 +139,8 @@ static long double frequency(const struct vb_rope_config *r, uint32_t i) {
   return (1 - smooth) * f / (long double)r->factor + smooth * f;
 }
 
-void vb_truth_rope(struct truth *s, const struct vb_rope_config *r, double mscale, bool pairs, double *x, uint32_t heads, uint32_t d, uint32_t first) {
+void vb_truth_rope(struct truth *s, const struct vb_rope_config *r, double mscale, bool pairs, double *x,
+                   uint32_t heads, uint32_t d, uint32_t first) {
   const uint32_t half = r->dims / 2;
   const double m = mscale == 0 || vb_truth_planted("no_mscale") ? 1 : mscale;
   if (s->result != VB_OK) return;

@@ -38,9 +38,13 @@ static void recur(const struct truth *s, const struct rule *r, uint32_t h, doubl
   const struct vb_config *c = s->c;
   const uint32_t H = c->delta_heads, K = c->delta_key_heads, dk = c->delta_dk, dv = c->delta_dv, g = h / (H / K);
   for (uint32_t t = 0; t < s->T; t++) {
-    const double *q = r->q + ((size_t)t * K + g) * dk, *k = r->k + ((size_t)t * K + g) * dk, *v = r->v + ((size_t)t * H + h) * dv;
+    const double *q = r->q + ((size_t)t * K + g) * dk, *k = r->k + ((size_t)t * K + g) * dk,
+                 *v = r->v + ((size_t)t * H + h) * dv;
     double beta = vb_truth_planted("no_beta") ? 1 : vb_truth_sigmoid(r->b[(size_t)t * H + h]);
-    double decay = vb_truth_planted("no_decay") ? 1 : exp(-exp(vb_tensor_at(r->a_log, h)) * softplus(r->a[(size_t)t * H + h] + vb_tensor_at(r->dt_bias, h)));
+    double decay =
+        vb_truth_planted("no_decay")
+            ? 1
+            : exp(-exp(vb_tensor_at(r->a_log, h)) * softplus(r->a[(size_t)t * H + h] + vb_tensor_at(r->dt_bias, h)));
     for (uint32_t j = 0; j < dv; j++) {
       double recalled = 0;
       for (uint32_t i = 0; i < dk; i++) recalled += k[i] * (state[(size_t)i * dv + j] *= decay);
@@ -60,12 +64,17 @@ void vb_truth_delta(struct truth *s, uint32_t l, const double *x, double *y) {
   const uint32_t group = 2 * dk + 2 * r * dv, rows = K * group;
   const int mark = s->owned_count;
   double *m = vb_truth_values(s, T, rows), *ba = vb_truth_values(s, T, 2ull * H);
-  double *q = vb_truth_values(s, T, (size_t)K * dk), *k = vb_truth_values(s, T, (size_t)K * dk), *v = vb_truth_values(s, T, (size_t)H * dv);
-  double *z = vb_truth_values(s, T, (size_t)H * dv), *a = vb_truth_values(s, T, H), *b = vb_truth_values(s, T, H), *o = vb_truth_values(s, T, (size_t)H * dv);
+  double *q = vb_truth_values(s, T, (size_t)K * dk), *k = vb_truth_values(s, T, (size_t)K * dk),
+         *v = vb_truth_values(s, T, (size_t)H * dv);
+  double *z = vb_truth_values(s, T, (size_t)H * dv), *a = vb_truth_values(s, T, H), *b = vb_truth_values(s, T, H),
+         *o = vb_truth_values(s, T, (size_t)H * dv);
   double *state = vb_truth_values(s, dk, dv), *delta = vb_truth_values(s, dv, 1);
-  vb_truth_linear(s, x, T, vb_truth_matrix(vb_truth_layer(s, l, "linear_attn.in_proj_qkvz.weight"), 0, c->hidden), rows, c->hidden, m);
-  vb_truth_linear(s, x, T, vb_truth_matrix(vb_truth_layer(s, l, "linear_attn.in_proj_ba.weight"), 0, c->hidden), 2 * H, c->hidden, ba);
-  for (size_t i = 0; i < (size_t)T * K && s->result == VB_OK; i++) { // rows are grouped by key head: q, k, r v, r z; r b, r a
+  vb_truth_linear(s, x, T, vb_truth_matrix(vb_truth_layer(s, l, "linear_attn.in_proj_qkvz.weight"), 0, c->hidden), rows,
+                  c->hidden, m);
+  vb_truth_linear(s, x, T, vb_truth_matrix(vb_truth_layer(s, l, "linear_attn.in_proj_ba.weight"), 0, c->hidden), 2 * H,
+                  c->hidden, ba);
+  for (size_t i = 0; i < (size_t)T * K && s->result == VB_OK;
+       i++) { // rows are grouped by key head: q, k, r v, r z; r b, r a
     const double *row = m + i * group;
     memcpy(q + i * dk, row, dk * sizeof *q);
     memcpy(k + i * dk, row + dk, dk * sizeof *k);
@@ -80,13 +89,16 @@ void vb_truth_delta(struct truth *s, uint32_t l, const double *x, double *y) {
   convolve(s, w, 2 * K * dk, H * dv, v);
   l2(s, q, (size_t)T * K, dk);
   l2(s, k, (size_t)T * K, dk);
-  struct rule rule = {q, k, v, a, b, vb_truth_layer(s, l, "linear_attn.A_log"), vb_truth_layer(s, l, "linear_attn.dt_bias")};
+  struct rule rule = {
+      q, k, v, a, b, vb_truth_layer(s, l, "linear_attn.A_log"), vb_truth_layer(s, l, "linear_attn.dt_bias")};
   for (uint32_t h = 0; h < H && s->result == VB_OK; h++) {
     memset(state, 0, (size_t)dk * dv * sizeof *state);
     recur(s, &rule, h, state, delta, o);
   }
   vb_truth_rms(s, o, (size_t)T * H, dv, vb_truth_layer(s, l, "linear_attn.norm.weight"), true, o);
-  for (size_t i = 0; i < (size_t)T * H * dv && s->result == VB_OK && !vb_truth_planted("no_out_gate"); i++) o[i] *= z[i] * vb_truth_sigmoid(z[i]);
-  vb_truth_linear(s, o, T, vb_truth_matrix(vb_truth_layer(s, l, "linear_attn.out_proj.weight"), 0, H * dv), c->hidden, H * dv, y);
+  for (size_t i = 0; i < (size_t)T * H * dv && s->result == VB_OK && !vb_truth_planted("no_out_gate"); i++)
+    o[i] *= z[i] * vb_truth_sigmoid(z[i]);
+  vb_truth_linear(s, o, T, vb_truth_matrix(vb_truth_layer(s, l, "linear_attn.out_proj.weight"), 0, H * dv), c->hidden,
+                  H * dv, y);
   vb_truth_drop(s, mark);
 }

@@ -25,11 +25,13 @@ static uint8_t *index_keys(struct truth *s, uint32_t l, const double *x, const d
   const uint32_t T = s->T, heads = c->index_heads, d = c->index_dim;
   uint8_t *chosen = vb_truth_take(s, (size_t)T * T, 1);
   const int mark = s->owned_count;
-  double *q = vb_truth_values(s, T, (size_t)heads * d), *k = vb_truth_values(s, T, d), *w = vb_truth_values(s, T, heads);
+  double *q = vb_truth_values(s, T, (size_t)heads * d), *k = vb_truth_values(s, T, d),
+         *w = vb_truth_values(s, T, heads);
   struct scored *row = vb_truth_take(s, T, sizeof *row);
   vb_truth_linear(s, q_latent, T, attn(s, l, "indexer.wq_b", 0, c->q_lora), heads * d, c->q_lora, q);
   vb_truth_linear(s, x, T, attn(s, l, "indexer.wk", 0, c->hidden), d, c->hidden, k);
-  vb_truth_layer_norm(s, k, T, d, vb_truth_layer(s, l, "self_attn.indexer.k_norm.weight"), vb_truth_layer(s, l, "self_attn.indexer.k_norm.bias"));
+  vb_truth_layer_norm(s, k, T, d, vb_truth_layer(s, l, "self_attn.indexer.k_norm.weight"),
+                      vb_truth_layer(s, l, "self_attn.indexer.k_norm.bias"));
   vb_truth_linear(s, x, T, attn(s, l, "indexer.weights_proj", 0, c->hidden), heads, c->hidden, w);
   bool pairs = vb_truth_planted("index_pairs");
   vb_truth_rope(s, &c->rope, 1, pairs, q, heads, d, 0);
@@ -66,10 +68,13 @@ static void expand(struct truth *s, uint32_t l, const double *latent, const doub
 
 void vb_truth_mla(struct truth *s, uint32_t l, const double *x, double *y) {
   const struct vb_config *c = s->c;
-  const uint32_t T = s->T, dn = c->nope_dim, dr = c->rope_dim, d = dn + dr, dv = c->v_dim, H = c->heads, wide = c->kv_lora + dr;
+  const uint32_t T = s->T, dn = c->nope_dim, dr = c->rope_dim, d = dn + dr, dv = c->v_dim, H = c->heads,
+                 wide = c->kv_lora + dr;
   const int mark = s->owned_count;
-  double *q = vb_truth_values(s, T, (size_t)H * d), *k = vb_truth_values(s, T, (size_t)H * d), *v = vb_truth_values(s, T, (size_t)H * dv);
-  double *o = vb_truth_values(s, T, (size_t)H * dv), *a = vb_truth_values(s, T, wide), *latent = vb_truth_values(s, T, c->kv_lora), *pe = vb_truth_values(s, T, dr);
+  double *q = vb_truth_values(s, T, (size_t)H * d), *k = vb_truth_values(s, T, (size_t)H * d),
+         *v = vb_truth_values(s, T, (size_t)H * dv);
+  double *o = vb_truth_values(s, T, (size_t)H * dv), *a = vb_truth_values(s, T, wide),
+         *latent = vb_truth_values(s, T, c->kv_lora), *pe = vb_truth_values(s, T, dr);
   double *q_latent = NULL;
   if (c->q_lora) {
     q_latent = vb_truth_values(s, T, c->q_lora);

@@ -5,11 +5,13 @@
 #include <string.h>
 
 static double activate(const struct truth *s, double g) {
-  if (s->c->gelu && !vb_truth_planted("silu_for_gelu")) return 0.5 * g * (1 + tanh(0.79788456080286535588 * (g + 0.044715 * g * g * g)));
+  if (s->c->gelu && !vb_truth_planted("silu_for_gelu"))
+    return 0.5 * g * (1 + tanh(0.79788456080286535588 * (g + 0.044715 * g * g * g)));
   return g * vb_truth_sigmoid(g);
 }
 
-void vb_truth_mlp(struct truth *s, const double *x, uint32_t T, uint32_t n, struct matrix gate, struct matrix up, struct matrix down, double *y) {
+void vb_truth_mlp(struct truth *s, const double *x, uint32_t T, uint32_t n, struct matrix gate, struct matrix up,
+                  struct matrix down, double *y) {
   const uint32_t d = s->c->hidden;
   const int mark = s->owned_count;
   double *g = vb_truth_values(s, T, n), *u = vb_truth_values(s, T, n);
@@ -40,7 +42,8 @@ static void limit_groups(const struct vb_config *c, double *u) {
 }
 
 /// Gates of one token's experts, 0 for those not chosen; `chosen` marks the others. z: logits.
-static void route(const struct truth *s, const struct vb_tensor *correction, const double *z, double *w, uint8_t *chosen) {
+static void route(const struct truth *s, const struct vb_tensor *correction, const double *z, double *w,
+                  uint8_t *chosen) {
   const struct vb_config *c = s->c;
   double p[c->experts], u[c->experts], top = -INFINITY, all = 0, sum = 0;
   for (uint32_t e = 0; e < c->experts; e++) top = fmax(top, z[e]);
@@ -124,7 +127,8 @@ static void run_expert(struct truth *s, const struct expert *x, const double *in
   vb_truth_bias(s, g, count, n, x->up_bias, x->bias_first, 2);
   vb_truth_bias(s, u, count, n, x->up_bias, x->bias_first + 1, 2);
   for (size_t i = 0; i < (size_t)count * n && s->result == VB_OK; i++) {
-    if (!vb_truth_planted("no_clamp")) g[i] = fmin(g[i], c->swiglu_limit), u[i] = fmax(-c->swiglu_limit, fmin(c->swiglu_limit, u[i]));
+    if (!vb_truth_planted("no_clamp"))
+      g[i] = fmin(g[i], c->swiglu_limit), u[i] = fmax(-c->swiglu_limit, fmin(c->swiglu_limit, u[i]));
     g[i] = g[i] * vb_truth_sigmoid(1.702 * g[i]) * (u[i] + 1);
   }
   vb_truth_linear(s, g, count, x->down, d, n, y);
@@ -136,21 +140,27 @@ static const struct vb_tensor *router_weight(struct truth *s, uint32_t l) {
   const struct vb_config *c = s->c;
   if (c->family == VB_LLAMA4) return vb_truth_layer(s, l, "feed_forward.router.weight");
   if (c->family == VB_GPT_OSS) return vb_truth_layer(s, l, "mlp.router.weight");
-  return vb_truth_layer(s, l, vb_truth_has(s, l, "block_sparse_moe.gate.weight") ? "block_sparse_moe.gate.weight" : "mlp.gate.weight");
+  return vb_truth_layer(
+      s, l, vb_truth_has(s, l, "block_sparse_moe.gate.weight") ? "block_sparse_moe.gate.weight" : "mlp.gate.weight");
 }
 
 static void add_shared(struct truth *s, uint32_t l, const double *x, double *y) {
   const struct vb_config *c = s->c;
   const uint32_t T = s->T, d = c->hidden, n = c->shared_inter;
-  const char *at = c->family == VB_LLAMA4 ? "feed_forward.shared_expert" : c->shared_gated ? "mlp.shared_expert" : "mlp.shared_experts";
+  const char *at = c->family == VB_LLAMA4 ? "feed_forward.shared_expert"
+                   : c->shared_gated      ? "mlp.shared_expert"
+                                          : "mlp.shared_experts";
   const int mark = s->owned_count;
   double *o = vb_truth_values(s, T, d), *gate = vb_truth_values(s, T, 1);
-  vb_truth_mlp(s, x, T, n, vb_truth_matrix(vb_truth_layer(s, l, "%s.gate_proj.weight", at), 0, d), vb_truth_matrix(vb_truth_layer(s, l, "%s.up_proj.weight", at), 0, d),
+  vb_truth_mlp(s, x, T, n, vb_truth_matrix(vb_truth_layer(s, l, "%s.gate_proj.weight", at), 0, d),
+               vb_truth_matrix(vb_truth_layer(s, l, "%s.up_proj.weight", at), 0, d),
                vb_truth_matrix(vb_truth_layer(s, l, "%s.down_proj.weight", at), 0, n), o);
-  if (c->shared_gated) vb_truth_linear(s, x, T, vb_truth_matrix(vb_truth_layer(s, l, "mlp.shared_expert_gate.weight"), 0, d), 1, d, gate);
+  if (c->shared_gated)
+    vb_truth_linear(s, x, T, vb_truth_matrix(vb_truth_layer(s, l, "mlp.shared_expert_gate.weight"), 0, d), 1, d, gate);
   bool gated = c->shared_gated && !vb_truth_planted("ungated_shared");
   for (uint32_t t = 0; t < T && s->result == VB_OK; t++)
-    for (uint32_t i = 0; i < d; i++) y[(size_t)t * d + i] += o[(size_t)t * d + i] * (gated ? vb_truth_sigmoid(gate[t]) : 1);
+    for (uint32_t i = 0; i < d; i++)
+      y[(size_t)t * d + i] += o[(size_t)t * d + i] * (gated ? vb_truth_sigmoid(gate[t]) : 1);
   vb_truth_drop(s, mark);
 }
 
@@ -158,26 +168,31 @@ void vb_truth_moe(struct truth *s, uint32_t l, const double *x, double *y) {
   const struct vb_config *c = s->c;
   const uint32_t T = s->T, d = c->hidden, E = c->experts;
   const int mark = s->owned_count;
-  double *z = vb_truth_values(s, T, E), *w = vb_truth_values(s, T, E), *in = vb_truth_values(s, T, d), *out = vb_truth_values(s, T, d);
+  double *z = vb_truth_values(s, T, E), *w = vb_truth_values(s, T, E), *in = vb_truth_values(s, T, d),
+         *out = vb_truth_values(s, T, d);
   uint8_t *chosen = vb_truth_take(s, (size_t)T * E, 1);
   uint32_t *who = vb_truth_take(s, T, sizeof *who);
   vb_truth_linear(s, x, T, vb_truth_matrix(router_weight(s, l), 0, d), E, d, z);
   if (c->router_bias) vb_truth_bias(s, z, T, E, vb_truth_layer(s, l, "mlp.router.bias"), 0, 1);
-  const struct vb_tensor *correction = c->correction_bias ? vb_truth_layer(s, l, "mlp.gate.e_score_correction_bias") : NULL;
-  for (uint32_t t = 0; t < T && s->result == VB_OK; t++) route(s, correction, z + (size_t)t * E, w + (size_t)t * E, chosen + (size_t)t * E);
+  const struct vb_tensor *correction =
+      c->correction_bias ? vb_truth_layer(s, l, "mlp.gate.e_score_correction_bias") : NULL;
+  for (uint32_t t = 0; t < T && s->result == VB_OK; t++)
+    route(s, correction, z + (size_t)t * E, w + (size_t)t * E, chosen + (size_t)t * E);
   for (size_t i = 0; i < (size_t)T * d && s->result == VB_OK; i++) y[i] = 0;
   bool gate_input = c->gate_input != vb_truth_planted("gate_output");
   for (uint32_t e = 0; e < E && s->result == VB_OK; e++) {
     uint32_t count = 0;
     for (uint32_t t = 0; t < T; t++) {
       if (!chosen[(size_t)t * E + e]) continue;
-      for (uint32_t i = 0; i < d; i++) in[(size_t)count * d + i] = x[(size_t)t * d + i] * (gate_input ? w[(size_t)t * E + e] : 1);
+      for (uint32_t i = 0; i < d; i++)
+        in[(size_t)count * d + i] = x[(size_t)t * d + i] * (gate_input ? w[(size_t)t * E + e] : 1);
       who[count++] = t;
     }
     struct expert at = find_expert(s, l, e);
     if (count) run_expert(s, &at, in, count, out);
     for (uint32_t j = 0; j < count && s->result == VB_OK; j++)
-      for (uint32_t i = 0; i < d; i++) y[(size_t)who[j] * d + i] += (gate_input ? 1 : w[(size_t)who[j] * E + e]) * out[(size_t)j * d + i];
+      for (uint32_t i = 0; i < d; i++)
+        y[(size_t)who[j] * d + i] += (gate_input ? 1 : w[(size_t)who[j] * E + e]) * out[(size_t)j * d + i];
   }
   if (c->shared_inter && !vb_truth_planted("no_shared")) add_shared(s, l, x, y);
   vb_truth_drop(s, mark);

@@ -10,7 +10,8 @@ void vb_truth_plant(const char *name) { planted = name; }
 bool vb_truth_planted(const char *name) { return planted && !strcmp(planted, name); }
 
 static struct matrix ffn(struct truth *s, uint32_t l, const char *name, uint32_t cols) {
-  return vb_truth_matrix(vb_truth_layer(s, l, "%s.%s.weight", s->c->family == VB_LLAMA4 ? "feed_forward" : "mlp", name), 0, cols);
+  return vb_truth_matrix(vb_truth_layer(s, l, "%s.%s.weight", s->c->family == VB_LLAMA4 ? "feed_forward" : "mlp", name),
+                         0, cols);
 }
 
 static void mixer(struct truth *s, uint32_t l, const double *x, double *y) {
@@ -22,7 +23,9 @@ static void mixer(struct truth *s, uint32_t l, const double *x, double *y) {
 }
 
 /// Gemma names its norms by their place: before the FFN it is "pre_feedforward", and "post_attention" follows attention.
-static const struct vb_tensor *norm(struct truth *s, uint32_t l, const char *name) { return vb_truth_layer(s, l, "%s_layernorm.weight", name); }
+static const struct vb_tensor *norm(struct truth *s, uint32_t l, const char *name) {
+  return vb_truth_layer(s, l, "%s_layernorm.weight", name);
+}
 
 static void layer(struct truth *s, uint32_t l, double *x, double *h, double *y) {
   const struct vb_config *c = s->c;
@@ -35,7 +38,9 @@ static void layer(struct truth *s, uint32_t l, double *x, double *h, double *y) 
   for (size_t i = 0; i < n && s->result == VB_OK; i++) x[i] += y[i];
   vb_truth_rms(s, x, T, d, norm(s, l, c->sandwich ? "pre_feedforward" : "post_attention"), false, h);
   if (c->is_moe[l]) vb_truth_moe(s, l, h, y);
-  else vb_truth_mlp(s, h, T, c->inter, ffn(s, l, "gate_proj", d), ffn(s, l, "up_proj", d), ffn(s, l, "down_proj", c->inter), y);
+  else
+    vb_truth_mlp(s, h, T, c->inter, ffn(s, l, "gate_proj", d), ffn(s, l, "up_proj", d),
+                 ffn(s, l, "down_proj", c->inter), y);
   if (sandwich) vb_truth_rms(s, y, T, d, norm(s, l, "post_feedforward"), false, y);
   for (size_t i = 0; i < n && s->result == VB_OK; i++) x[i] += y[i];
 }
@@ -50,16 +55,19 @@ static void forward(struct truth *s, const int32_t *tokens, double *logits) {
     for (uint32_t i = 0; i < d; i++) x[(size_t)t * d + i] = scale * vb_tensor_at(embed, (uint64_t)tokens[t] * d + i);
   for (uint32_t l = 0; l < c->layers && s->result == VB_OK; l++) layer(s, l, x, h, y);
   vb_truth_rms(s, x, T, d, vb_truth_tensor(s, "model.norm.weight"), false, h);
-  vb_truth_linear(s, h, T, vb_truth_matrix(c->tied ? embed : vb_truth_tensor(s, "lm_head.weight"), 0, d), c->vocab, d, logits);
+  vb_truth_linear(s, h, T, vb_truth_matrix(c->tied ? embed : vb_truth_tensor(s, "lm_head.weight"), 0, d), c->vocab, d,
+                  logits);
   double cap = vb_truth_planted("no_final_softcap") ? 0 : c->final_softcap;
-  for (size_t i = 0; cap != 0 && i < (size_t)T * c->vocab && s->result == VB_OK; i++) logits[i] = cap * tanh(logits[i] / cap);
+  for (size_t i = 0; cap != 0 && i < (size_t)T * c->vocab && s->result == VB_OK; i++)
+    logits[i] = cap * tanh(logits[i] / cap);
 }
 
 vb_result vb_truth_logits(const struct vb_model *m, const int32_t *tokens, uint32_t T, double *logits) {
   if (!T) return vb_fail(VB_BAD_INPUT, "algorithm truth: no tokens");
   for (uint32_t t = 0; t < T; t++)
     if (tokens[t] < 0 || (uint32_t)tokens[t] >= m->config.vocab)
-      return vb_fail(VB_BAD_INPUT, "algorithm truth: token %u is %d, the vocabulary has %u", t, tokens[t], m->config.vocab);
+      return vb_fail(VB_BAD_INPUT, "algorithm truth: token %u is %d, the vocabulary has %u", t, tokens[t],
+                     m->config.vocab);
   struct truth s = {.m = m, .c = &m->config, .T = T};
   forward(&s, tokens, logits);
   vb_truth_drop(&s, 0);

@@ -31,7 +31,8 @@ static vb_result fresh_outputs(struct vb_case_op *c, int fill, struct vb_field *
     if (p) memset(p, fill, vb_field_bytes(&f[i]));
   }
   for (uint32_t i = 0; i < *n; i++)
-    if (vb_field_is_array(&f[i]) && !*vb_field_array(&f[i]) && vb_field_bytes(&f[i])) return vb_fail(VB_DEVICE, "out of memory for a case");
+    if (vb_field_is_array(&f[i]) && !*vb_field_array(&f[i]) && vb_field_bytes(&f[i]))
+      return vb_fail(VB_DEVICE, "out of memory for a case");
   return VB_OK;
 }
 
@@ -111,7 +112,8 @@ static vb_result write_case(hid_t file, struct vb_case_op *c, void *const *golde
   return r;
 }
 
-vb_result vb_case_save(const char *path, enum vb_op_kind kind, const union vb_any_op *op, void *const *golden, const struct vb_case_origin *o) {
+vb_result vb_case_save(const char *path, enum vb_op_kind kind, const union vb_any_op *op, void *const *golden,
+                       const struct vb_case_origin *o) {
   struct vb_case_op c;
   struct vb_field f[VB_MAX_FIELDS];
   uint32_t n = 0;
@@ -151,7 +153,9 @@ static vb_result read_scalars(hid_t file, struct vb_case_op *c) {
     if (vb_field_is_array(&f[i])) continue;
     vb_result r = vb_h5_get_u64(file, f[i].name, &v);
     if (r) return r;
-    if (f[i].role == VB_FIELD_SCALAR && v > 1u << 24) return vb_fail(VB_BAD_INPUT, "attribute %s = %llu is above the limit of %u", f[i].name, (unsigned long long)v, 1u << 24);
+    if (f[i].role == VB_FIELD_SCALAR && v > 1u << 24)
+      return vb_fail(VB_BAD_INPUT, "attribute %s = %llu is above the limit of %u", f[i].name, (unsigned long long)v,
+                     1u << 24);
     memcpy(f[i].at, &v, vb_h5_bytes(f[i].type));
   }
   return VB_OK;
@@ -172,7 +176,8 @@ static vb_result read_arrays(hid_t file, struct vb_case *c) {
     if (f[i].role == VB_FIELD_IN) *vb_field_array(&f[i]) = data;
     else c->expected[i] = data;
     if (rank != 1 || dim[0] != f[i].count)
-      return vb_fail(VB_BAD_INPUT, "dataset %s has %llu elements, the scalars call for %llu", f[i].name, (unsigned long long)dim[0], (unsigned long long)f[i].count);
+      return vb_fail(VB_BAD_INPUT, "dataset %s has %llu elements, the scalars call for %llu", f[i].name,
+                     (unsigned long long)dim[0], (unsigned long long)f[i].count);
   }
   return VB_OK;
 }
@@ -182,33 +187,43 @@ static vb_result check_sane(const struct vb_case_op *c) {
   bool ok = true;
   if (c->kind == VB_OP_ATTENTION) {
     const struct vb_attention_op *o = &c->op.attention;
-    ok = c->kv.heads && o->heads && !(o->heads % c->kv.heads) && o->h.end <= o->heads && o->key.end <= c->kv.capacity && c->kv.dk &&
-         c->kv.dk <= VB_MAX_DK && c->kv.dv && c->kv.dv <= (c->has.values ? VB_MAX_DV : VB_MAX_DV_SHARED) && (c->has.values || c->kv.dv <= c->kv.dk) &&
-         (uint64_t)o->first_count + o->t.end <= c->kv.capacity + 1ull + (1u << 24) && o->first_count && o->mode <= VB_ATTN_SUM && o->h.begin <= o->h.end;
+    ok = c->kv.heads && o->heads && !(o->heads % c->kv.heads) && o->h.end <= o->heads && o->key.end <= c->kv.capacity &&
+         c->kv.dk && c->kv.dk <= VB_MAX_DK && c->kv.dv && c->kv.dv <= (c->has.values ? VB_MAX_DV : VB_MAX_DV_SHARED) &&
+         (c->has.values || c->kv.dv <= c->kv.dk) &&
+         (uint64_t)o->first_count + o->t.end <= c->kv.capacity + 1ull + (1u << 24) && o->first_count &&
+         o->mode <= VB_ATTN_SUM && o->h.begin <= o->h.end;
   } else if (c->kind == VB_OP_LINEAR) {
     const struct vb_linear_op *o = &c->op.linear;
     uint32_t rows = c->w8.rows ? c->w8.rows : c->w14.rows, blocks = c->w8.rows ? c->w8.blocks : c->w14.blocks;
     uint32_t cols = c->w8.rows ? c->w8.cols : c->w14.cols;
-    ok = rows && !(rows % (o->groups ? o->groups : 1)) && blocks == vb_blocks(cols) && o->n.end <= rows && o->b.end <= blocks && o->b.begin <= o->b.end;
+    ok = rows && !(rows % (o->groups ? o->groups : 1)) && blocks == vb_blocks(cols) && o->n.end <= rows &&
+         o->b.end <= blocks && o->b.begin <= o->b.end;
   } else if (c->kind == VB_OP_EXPERTS) {
     const struct vb_experts_op *o = &c->op.experts;
     const struct vb_experts_w *w = &c->experts;
-    ok = w->experts && o->e.end <= w->experts + (w->shared_inter > 0) && o->mode <= VB_EXPERTS_DOWN && w->gate.rows == w->experts * w->inter && w->up.rows == w->gate.rows &&
-         w->down.rows == w->experts * w->dim && w->gate.blocks == vb_blocks(w->dim) && w->up.blocks == w->gate.blocks && w->down.blocks == vb_blocks(w->inter) &&
-         w->shared_gate.rows == w->shared_inter && w->shared_up.rows == w->shared_inter && (!w->shared_inter || w->shared_down.rows == w->dim);
+    ok = w->experts && o->e.end <= w->experts + (w->shared_inter > 0) && o->mode <= VB_EXPERTS_DOWN &&
+         w->gate.rows == w->experts * w->inter && w->up.rows == w->gate.rows && w->down.rows == w->experts * w->dim &&
+         w->gate.blocks == vb_blocks(w->dim) && w->up.blocks == w->gate.blocks &&
+         w->down.blocks == vb_blocks(w->inter) && w->shared_gate.rows == w->shared_inter &&
+         w->shared_up.rows == w->shared_inter && (!w->shared_inter || w->shared_down.rows == w->dim);
     for (uint64_t i = 0; ok && i < (uint64_t)o->t.end * o->k; i++) ok = o->ids[i] < w->experts;
   } else if (c->kind == VB_OP_INDEXER) {
     const struct vb_indexer_op *o = &c->op.indexer;
-    ok = o->heads && o->k && c->kv.dk && c->kv.dk <= VB_MAX_DK && o->first_count && (uint64_t)o->first_count + o->t.end <= c->kv.capacity + 1ull &&
-         (o->mode == VB_INDEXER_FULL || (o->mode == VB_INDEXER_SCORES && o->score_stride >= o->first_count + o->t.end - 1));
+    ok = o->heads && o->k && c->kv.dk && c->kv.dk <= VB_MAX_DK && o->first_count &&
+         (uint64_t)o->first_count + o->t.end <= c->kv.capacity + 1ull &&
+         (o->mode == VB_INDEXER_FULL ||
+          (o->mode == VB_INDEXER_SCORES && o->score_stride >= o->first_count + o->t.end - 1));
   } else if (c->kind == VB_OP_DELTA) {
     const struct vb_delta_op *o = &c->op.delta;
-    ok = o->key_heads && o->heads && !(o->heads % o->key_heads) && o->h.end <= o->heads && o->dk && o->dk <= 256 && o->dv && o->dv <= 256;
+    ok = o->key_heads && o->heads && !(o->heads % o->key_heads) && o->h.end <= o->heads && o->dk && o->dk <= 256 &&
+         o->dv && o->dv <= 256;
   } else if (c->kind == VB_OP_JOIN) {
     const struct vb_join_op *o = &c->op.join;
     const struct vb_piece *p[] = {&o->a, &o->b};
     ok = o->h.end <= o->heads;
-    for (uint32_t i = 0; i < 2; i++) ok = ok && (!p[i]->len || ((uint64_t)p[i]->first + p[i]->len <= p[i]->width && (p[i]->heads == 1 || p[i]->heads == o->heads)));
+    for (uint32_t i = 0; i < 2; i++)
+      ok = ok && (!p[i]->len ||
+                  ((uint64_t)p[i]->first + p[i]->len <= p[i]->width && (p[i]->heads == 1 || p[i]->heads == o->heads)));
   } else if (c->kind == VB_OP_SWIGLU) {
     ok = c->op.swiglu.n.end <= c->op.swiglu.cols;
   } else if (c->kind == VB_OP_ADD) {
@@ -218,19 +233,24 @@ static vb_result check_sane(const struct vb_case_op *c) {
   } else if (c->kind == VB_OP_CONV) {
     ok = c->op.conv.n.end <= c->op.conv.cols;
   } else if (c->kind == VB_OP_RMSNORM) {
-    ok = c->op.rmsnorm.g.end <= c->op.rmsnorm.groups && c->op.rmsnorm.kind <= VB_NORM_LAYER && (c->op.rmsnorm.kind != VB_NORM_LAYER || c->has.bias);
+    ok = c->op.rmsnorm.g.end <= c->op.rmsnorm.groups && c->op.rmsnorm.kind <= VB_NORM_LAYER &&
+         (c->op.rmsnorm.kind != VB_NORM_LAYER || c->has.bias);
   } else if (c->kind == VB_OP_PACK_Q) {
     ok = c->op.pack_q.h.end <= c->op.pack_q.heads && c->op.pack_q.d && c->op.pack_q.d <= VB_MAX_DK;
     if (c->op.pack_q.hadamard) ok = ok && c->op.pack_q.d <= 128 && !(c->op.pack_q.d & (c->op.pack_q.d - 1));
   } else if (c->kind == VB_OP_PACK_KV) {
-    ok = c->op.pack_kv.h.end <= c->op.pack_kv.heads && c->op.pack_kv.dk && c->op.pack_kv.dk <= VB_MAX_DK && c->op.pack_kv.dv <= VB_MAX_DV;
+    ok = c->op.pack_kv.h.end <= c->op.pack_kv.heads && c->op.pack_kv.dk && c->op.pack_kv.dk <= VB_MAX_DK &&
+         c->op.pack_kv.dv <= VB_MAX_DV;
     if (c->op.pack_kv.hadamard) ok = ok && c->op.pack_kv.dk <= 128 && !(c->op.pack_kv.dk & (c->op.pack_kv.dk - 1));
   } else if (c->kind == VB_OP_EMBED) {
     const struct vb_embed_op *o = &c->op.embed;
     for (uint32_t i = 0; ok && i < o->t.end; i++) ok = o->tokens[i] >= 0 && (uint32_t)o->tokens[i] < o->vocab;
   } else if (c->kind == VB_OP_ROUTER) {
-    ok = c->op.router.k && c->op.router.k <= c->op.router.experts && (!c->op.router.groups || (!(c->op.router.experts % c->op.router.groups) &&
-          c->op.router.topk_groups * (c->op.router.experts / c->op.router.groups) >= c->op.router.k)) && c->op.router.t.begin <= c->op.router.t.end;
+    ok = c->op.router.k && c->op.router.k <= c->op.router.experts &&
+         (!c->op.router.groups ||
+          (!(c->op.router.experts % c->op.router.groups) &&
+           c->op.router.topk_groups * (c->op.router.experts / c->op.router.groups) >= c->op.router.k)) &&
+         c->op.router.t.begin <= c->op.router.t.end;
   } else if (c->kind == VB_OP_ROPE) {
     ok = (uint64_t)c->op.rope.first + c->op.rope.rot <= c->op.rope.d && c->op.rope.h.end <= c->op.rope.heads;
   }
@@ -261,8 +281,9 @@ vb_result vb_case_load(const char *path, struct vb_case *c) {
   return vb_context(r, "%s: ", path);
 }
 
-vb_result vb_case_replay(struct vb_case *c, struct vb_device *device, void (*tamper)(void *, struct vb_task *, uint32_t), void *context,
-                         struct vb_run_stats *stats, bool *differs, struct vb_difference *d) {
+vb_result vb_case_replay(struct vb_case *c, struct vb_device *device,
+                         void (*tamper)(void *, struct vb_task *, uint32_t), void *context, struct vb_run_stats *stats,
+                         bool *differs, struct vb_difference *d) {
   struct vb_field f[VB_MAX_FIELDS];
   uint32_t n = vb_case_fields(&c->c, f);
   *differs = false;

@@ -36,11 +36,13 @@ struct vb_difference {
 vb_result vb_case_check(enum vb_op_kind kind, const union vb_any_op *op, bool *differs, struct vb_difference *d);
 /// Write a case: inputs of `op`, outputs as the reference computes them, or as `golden` has them (indexed by field
 /// number; NULL entries: reference).
-vb_result vb_case_save(const char *file, enum vb_op_kind kind, const union vb_any_op *op, void *const *golden, const struct vb_case_origin *o);
+vb_result vb_case_save(const char *file, enum vb_op_kind kind, const union vb_any_op *op, void *const *golden,
+                       const struct vb_case_origin *o);
 /// Read a case; every size is checked against the scalars before use.
 vb_result vb_case_load(const char *file, struct vb_case *c);
 /// Run a loaded case on a device and compare with the expected outputs. `tamper` (or NULL) plants a fault first.
-vb_result vb_case_replay(struct vb_case *c, struct vb_device *device, void (*tamper)(void *, struct vb_task *, uint32_t), void *context,
-                         struct vb_run_stats *stats, bool *differs, struct vb_difference *d);
+vb_result vb_case_replay(struct vb_case *c, struct vb_device *device,
+                         void (*tamper)(void *, struct vb_task *, uint32_t), void *context, struct vb_run_stats *stats,
+                         bool *differs, struct vb_difference *d);
 void vb_case_free(struct vb_case *c);
 #endif

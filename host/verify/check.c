@@ -33,16 +33,20 @@ static void describe_replay(const struct vb_check *k, struct vb_failure *f) {
   const char *fault = getenv("VERBATIM_SIM_FAULT"), *kernels = getenv("VERBATIM_KERNELS");
   const struct vb_inject *i = k->config->inject;
   bool output = i && i->kind == VB_INJECT_OUTPUT;
-  snprintf(f->replay, sizeof f->replay, "%s%s%s%s%s%s%s replay %s --devices %s%s%s", fault ? "VERBATIM_SIM_FAULT=" : "", fault ? fault : "",
-           fault ? " " : "", kernels ? "VERBATIM_KERNELS=" : "", kernels ? kernels : "", kernels ? " " : "", k->config->replay_prefix,
-           f->case_file, f->device, output ? " --inject " : "", output ? i->text : "");
+  snprintf(f->replay, sizeof f->replay, "%s%s%s%s%s%s%s replay %s --devices %s%s%s", fault ? "VERBATIM_SIM_FAULT=" : "",
+           fault ? fault : "", fault ? " " : "", kernels ? "VERBATIM_KERNELS=" : "", kernels ? kernels : "",
+           kernels ? " " : "", k->config->replay_prefix, f->case_file, f->device, output ? " --inject " : "",
+           output ? i->text : "");
 }
 
-static void file_case(struct vb_check *k, struct vb_failure *f, enum vb_op_kind kind, const union vb_any_op *op, void *const *golden) {
+static void file_case(struct vb_check *k, struct vb_failure *f, enum vb_op_kind kind, const union vb_any_op *op,
+                      void *const *golden) {
   const struct vb_verify_config *c = k->config;
   struct vb_case_origin origin = {f->path, f->device, c->inject ? c->inject->text : NULL, c->seed, f->call};
-  if (mkdir(c->case_dir, 0777)) {} // exists already, or the save below says why not
-  snprintf(f->case_file, sizeof f->case_file, "%s/%s.%s.%llu.h5", c->case_dir, f->path, f->device, (unsigned long long)f->call);
+  if (mkdir(c->case_dir, 0777)) {
+  } // exists already, or the save below says why not
+  snprintf(f->case_file, sizeof f->case_file, "%s/%s.%s.%llu.h5", c->case_dir, f->path, f->device,
+           (unsigned long long)f->call);
   if (vb_case_save(f->case_file, kind, op, golden, &origin)) {
     snprintf(f->note + strlen(f->note), sizeof f->note - strlen(f->note), " (case not saved: %s)", vb_last_error());
     f->case_file[0] = 0;
@@ -69,7 +73,8 @@ static bool blame_task(struct vb_check *k, const struct vb_step *s, struct vb_fa
     if (vb_case_check(t->kind, &t->op, &differs, &d) || !differs) continue;
     snprintf(f->device, sizeof f->device, "%s", k->config->devices->device[t->device]->id);
     snprintf(f->array, sizeof f->array, "%s", d.array);
-    f->index = d.index, f->differing = d.differing, f->expected = d.expected, f->actual = d.actual, f->elem_bytes = d.elem_bytes;
+    f->index = d.index, f->differing = d.differing, f->expected = d.expected, f->actual = d.actual,
+    f->elem_bytes = d.elem_bytes;
     f->cycle = t->stats.cycles;
     f->call = k->task_serial + i;
     file_case(k, f, t->kind, &t->op, NULL);
@@ -82,7 +87,10 @@ static bool blame_task(struct vb_check *k, const struct vb_step *s, struct vb_fa
 static void blame_inputs(struct vb_check *k, const struct vb_step *s, uint32_t array, struct vb_failure *f) {
   const struct vb_golden *g = k->item_golden[0];
   bool weights = g->weights_hash[s->node_index] != vb_node_weights_hash(s->node);
-  snprintf(f->note, sizeof f->note, weights ? "the weights of %s changed after the golden run" : "inputs or merging of %s differ from the golden run", s->node->path);
+  snprintf(f->note, sizeof f->note,
+           weights ? "the weights of %s changed after the golden run"
+                   : "inputs or merging of %s differ from the golden run",
+           s->node->path);
   snprintf(f->device, sizeof f->device, "%s", s->tasks ? k->config->devices->device[s->task[0].device]->id : "");
   snprintf(f->array, sizeof f->array, "out%u", array);
   f->call = k->task_serial;
@@ -94,7 +102,8 @@ static void blame_inputs(struct vb_check *k, const struct vb_step *s, uint32_t a
   uint8_t *rows = malloc((size_t)s->tokens * s->node->row_bytes[0]);
   if (!rows) return;
   for (uint32_t t = 0; t < s->tokens; t++)
-    memcpy(rows + (size_t)t * s->node->row_bytes[0], vb_golden_row(k->item_golden[s->item_of[t]], s->node_index, 0, s->pos[t]), s->node->row_bytes[0]);
+    memcpy(rows + (size_t)t * s->node->row_bytes[0],
+           vb_golden_row(k->item_golden[s->item_of[t]], s->node_index, 0, s->pos[t]), s->node->row_bytes[0]);
   vb_case_from_op(s->node->kind, s->op, &c);
   for (uint32_t i = 0, n = vb_case_fields(&c, fields); i < n; i++)
     if (fields[i].role == VB_FIELD_OUT) golden[i] = rows;
@@ -120,7 +129,12 @@ static void check_array(struct vb_check *k, struct vb_step *s, uint32_t o) {
     if (!memcmp(want, got, bytes)) continue;
     for (uint32_t i = 0; i < bytes / elem; i++) {
       if (bits_at(want, i, elem) == bits_at(got, i, elem)) continue;
-      if (!bad) first = (struct vb_failure){.position = s->pos[t], .index = (uint64_t)t * (bytes / elem) + i, .elem_bytes = elem, .expected = bits_at(want, i, elem), .actual = bits_at(got, i, elem)};
+      if (!bad)
+        first = (struct vb_failure){.position = s->pos[t],
+                                    .index = (uint64_t)t * (bytes / elem) + i,
+                                    .elem_bytes = elem,
+                                    .expected = bits_at(want, i, elem),
+                                    .actual = bits_at(got, i, elem)};
       bad = true;
       first.differing++;
     }
@@ -138,11 +152,13 @@ static void check_array(struct vb_check *k, struct vb_step *s, uint32_t o) {
   struct vb_failure *f = new_failure(k, s->node);
   f->position = first.position;
   if (!blame_task(k, s, f)) {
-    f->index = first.index, f->expected = first.expected, f->actual = first.actual, f->elem_bytes = elem, f->differing = first.differing;
+    f->index = first.index, f->expected = first.expected, f->actual = first.actual, f->elem_bytes = elem,
+    f->differing = first.differing;
     blame_inputs(k, s, o, f);
   }
   for (uint32_t t = 0; t < s->tokens; t++)
-    memcpy((uint8_t *)s->out[o] + (uint64_t)t * bytes, vb_golden_row(k->item_golden[s->item_of[t]], s->node_index, o, s->pos[t]), bytes);
+    memcpy((uint8_t *)s->out[o] + (uint64_t)t * bytes,
+           vb_golden_row(k->item_golden[s->item_of[t]], s->node_index, o, s->pos[t]), bytes);
 }
 
 /// Dispatch lists depend on who shares the call, so they have no golden row: the reference makes them on the spot.
@@ -166,7 +182,8 @@ static vb_result check_dispatch(struct vb_check *k, struct vb_step *s) {
   f->position = s->pos[0];
   if (blame_task(k, s, f)) return VB_OK;
   snprintf(f->array, sizeof f->array, "%s", d.array);
-  f->index = d.index, f->differing = d.differing, f->expected = d.expected, f->actual = d.actual, f->elem_bytes = d.elem_bytes;
+  f->index = d.index, f->differing = d.differing, f->expected = d.expected, f->actual = d.actual,
+  f->elem_bytes = d.elem_bytes;
   snprintf(f->note, sizeof f->note, "merged dispatch lists differ");
   return VB_OK;
 }

@@ -21,8 +21,8 @@ struct vb_case_op {
 };
 
 enum vb_role {
-  VB_FIELD_SCALAR,  ///< a size, range or mode
-  VB_FIELD_VALUE,   ///< a constant: any bits
+  VB_FIELD_SCALAR, ///< a size, range or mode
+  VB_FIELD_VALUE,  ///< a constant: any bits
   VB_FIELD_IN,
   VB_FIELD_OUT,
   VB_FIELD_SCRATCH, ///< written by some implementations only; not compared
@@ -42,8 +42,12 @@ void vb_case_from_op(enum vb_op_kind kind, const union vb_any_op *op, struct vb_
 void vb_case_connect(struct vb_case_op *c);
 /// Scalars come first, so that a loader knows them before it needs the sizes of the arrays. Returns the count.
 uint32_t vb_case_fields(struct vb_case_op *c, struct vb_field f[VB_MAX_FIELDS]);
-static inline bool vb_field_is_array(const struct vb_field *f) { return f->role != VB_FIELD_SCALAR && f->role != VB_FIELD_VALUE; }
-static inline bool vb_field_is_made(const struct vb_field *f) { return f->role == VB_FIELD_OUT || f->role == VB_FIELD_SCRATCH; }
+static inline bool vb_field_is_array(const struct vb_field *f) {
+  return f->role != VB_FIELD_SCALAR && f->role != VB_FIELD_VALUE;
+}
+static inline bool vb_field_is_made(const struct vb_field *f) {
+  return f->role == VB_FIELD_OUT || f->role == VB_FIELD_SCRATCH;
+}
 static inline void **vb_field_array(const struct vb_field *f) { return (void **)f->at; }
 static inline size_t vb_field_bytes(const struct vb_field *f) { return f->count * vb_h5_bytes(f->type); }
 #endif

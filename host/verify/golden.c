@@ -24,7 +24,9 @@ uint64_t vb_node_weights_hash(const struct vb_node *n) {
   XXH64_reset(h, 0);
   bool any = true;
   switch (n->kind) {
-  case VB_OP_EMBED: XXH64_update(h, n->op.embed.table, (size_t)n->op.embed.vocab * n->op.embed.dim * sizeof(vb_z)); break;
+  case VB_OP_EMBED:
+    XXH64_update(h, n->op.embed.table, (size_t)n->op.embed.vocab * n->op.embed.dim * sizeof(vb_z));
+    break;
   case VB_OP_RMSNORM: XXH64_update(h, n->op.rmsnorm.w, n->op.rmsnorm.n * sizeof(vb_z)); break;
   case VB_OP_LINEAR:
     if (n->op.linear.w8) hash_w8(h, n->op.linear.w8);
@@ -34,7 +36,9 @@ uint64_t vb_node_weights_hash(const struct vb_node *n) {
       XXH64_update(h, w->codes, (size_t)w->rows * w->blocks);
       XXH64_update(h, w->max, w->rows);
     }
-    if (n->op.linear.bias) XXH64_update(h, n->op.linear.bias, (size_t)(n->op.linear.w8 ? n->op.linear.w8->rows : n->op.linear.w14->rows) * sizeof(vb_z));
+    if (n->op.linear.bias)
+      XXH64_update(h, n->op.linear.bias,
+                   (size_t)(n->op.linear.w8 ? n->op.linear.w8->rows : n->op.linear.w14->rows) * sizeof(vb_z));
     break;
   case VB_OP_ROPE: XXH64_update(h, n->op.rope.freq, n->op.rope.rot / 2 * sizeof(uint64_t)); break;
   case VB_OP_EXPERTS:
@@ -52,7 +56,8 @@ uint64_t vb_node_weights_hash(const struct vb_node *n) {
 static vb_result record(void *context, struct vb_step *s) {
   struct vb_golden *g = context;
   for (uint32_t o = 0; o < s->node->outputs; o++)
-    memcpy(g->out[o][s->node_index] + (uint64_t)s->pos[0] * s->node->row_bytes[o], s->out[o], (size_t)s->tokens * s->node->row_bytes[o]);
+    memcpy(g->out[o][s->node_index] + (uint64_t)s->pos[0] * s->node->row_bytes[o], s->out[o],
+           (size_t)s->tokens * s->node->row_bytes[o]);
   return VB_OK;
 }
 
@@ -63,7 +68,8 @@ static vb_result allocate(struct vb_golden *g, const int32_t *prompt, uint32_t p
   g->token = calloc(g->length + 1, sizeof *g->token);
   g->weights_hash = calloc(nodes, sizeof *g->weights_hash);
   for (uint32_t o = 0; o < 2; o++) g->out[o] = calloc(nodes, sizeof *g->out[o]);
-  if (!g->token || !g->weights_hash || !g->out[0] || !g->out[1]) return vb_fail(VB_DEVICE, "out of memory for the golden run");
+  if (!g->token || !g->weights_hash || !g->out[0] || !g->out[1])
+    return vb_fail(VB_DEVICE, "out of memory for the golden run");
   memcpy(g->token, prompt, prompt_len * sizeof *prompt);
   for (uint32_t n = 0; n < nodes; n++) {
     g->weights_hash[n] = vb_node_weights_hash(&g->graph->node[n]);
@@ -78,7 +84,8 @@ static vb_result allocate(struct vb_golden *g, const int32_t *prompt, uint32_t p
 /// Positions per reference call during prefill: often enough for a sign of life.
 enum { GOLDEN_CHUNK = 16 };
 
-static vb_result run(struct vb_golden *g, struct vb_exec *e, struct vb_seq *seq, const struct vb_plan *plan, vb_progress progress, void *context) {
+static vb_result run(struct vb_golden *g, struct vb_exec *e, struct vb_seq *seq, const struct vb_plan *plan,
+                     vb_progress progress, void *context) {
   const struct vb_observer observer = {.step = record, .context = g};
   uint32_t vocab = g->graph->model->config.vocab;
   while (seq->length < g->length) {
@@ -86,14 +93,16 @@ static vb_result run(struct vb_golden *g, struct vb_exec *e, struct vb_seq *seq,
     struct vb_batch_item item = {seq, g->token + at, left < GOLDEN_CHUNK ? left : GOLDEN_CHUNK};
     vb_result r = vb_exec_forward(e, plan, &item, 1, &observer, NULL);
     if (r) return r;
-    if (seq->length >= g->prompt) g->token[seq->length] = vb_argmax((const vb_z *)vb_exec_output(e, g->graph->greedy) + (uint64_t)(item.count - 1) * vocab, vocab);
+    if (seq->length >= g->prompt)
+      g->token[seq->length] =
+          vb_argmax((const vb_z *)vb_exec_output(e, g->graph->greedy) + (uint64_t)(item.count - 1) * vocab, vocab);
     if (progress) progress(context, "reference", seq->length, g->length);
   }
   return VB_OK;
 }
 
-vb_result vb_golden_make(const struct vb_graph *g, const int32_t *prompt, uint32_t prompt_len, uint32_t steps, vb_progress progress, void *context,
-                         struct vb_golden *out) {
+vb_result vb_golden_make(const struct vb_graph *g, const int32_t *prompt, uint32_t prompt_len, uint32_t steps,
+                         vb_progress progress, void *context, struct vb_golden *out) {
   struct vb_device_list list = {0};
   struct vb_exec *e = NULL;
   struct vb_plan plan = {0};

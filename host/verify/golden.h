@@ -18,8 +18,8 @@ struct vb_golden {
 typedef void (*vb_progress)(void *context, const char *what, uint64_t done, uint64_t total);
 
 /// Run the reference over the prompt and then `steps` greedy decode steps (largest logit, ties to the lowest id).
-vb_result vb_golden_make(const struct vb_graph *g, const int32_t *prompt, uint32_t prompt_len, uint32_t steps, vb_progress progress, void *context,
-                         struct vb_golden *out);
+vb_result vb_golden_make(const struct vb_graph *g, const int32_t *prompt, uint32_t prompt_len, uint32_t steps,
+                         vb_progress progress, void *context, struct vb_golden *out);
 void vb_golden_free(struct vb_golden *g);
 static inline const uint8_t *vb_golden_row(const struct vb_golden *g, uint32_t node, uint32_t array, uint32_t pos) {
   return g->out[array][node] + (uint64_t)pos * g->graph->node[node].row_bytes[array];

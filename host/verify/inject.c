@@ -12,13 +12,15 @@ vb_result vb_inject_parse(const char *text, struct vb_inject *i) {
   *i = (struct vb_inject){0};
   snprintf(i->text, sizeof i->text, "%s", text);
   int n = sscanf(text, "%15[^:]:%39[^:]:%20[0-9]:%2u%n@%31s%n", kind, i->path, index, &bit, &end, i->device, &whole);
-  if (n < 4 || text[n == 5 ? whole : end]) return vb_fail(VB_BAD_INPUT, "--inject %s: expected output:PATH:INDEX:BIT[@DEVICE] or weight:PATH:INDEX:BIT", text);
+  if (n < 4 || text[n == 5 ? whole : end])
+    return vb_fail(VB_BAD_INPUT, "--inject %s: expected output:PATH:INDEX:BIT[@DEVICE] or weight:PATH:INDEX:BIT", text);
   i->index = strtoull(index, NULL, 10);
   i->bit = bit;
   if (!strcmp(kind, "output")) i->kind = VB_INJECT_OUTPUT;
   else if (!strcmp(kind, "weight") && n == 4) i->kind = VB_INJECT_WEIGHT;
   else return vb_fail(VB_BAD_INPUT, "--inject %s: unknown fault \"%s\"", text, kind);
-  if (bit > (i->kind == VB_INJECT_OUTPUT ? 31 : 7)) return vb_fail(VB_BAD_INPUT, "--inject %s: there is no bit %u", text, bit);
+  if (bit > (i->kind == VB_INJECT_OUTPUT ? 31 : 7))
+    return vb_fail(VB_BAD_INPUT, "--inject %s: there is no bit %u", text, bit);
   return VB_OK;
 }
 
@@ -53,10 +55,13 @@ vb_result vb_inject_weight(struct vb_inject *i, const struct vb_graph *g) {
   int node = vb_graph_find(g, i->path);
   if (node < 0) return vb_fail(VB_BAD_INPUT, "--inject %s: the model has no operator \"%s\"", i->text, i->path);
   const struct vb_node *n = &g->node[node];
-  const struct vb_w8 *w = n->kind == VB_OP_LINEAR ? n->op.linear.w8 : n->kind == VB_OP_EXPERTS ? &n->op.experts.w->gate : NULL;
+  const struct vb_w8 *w = n->kind == VB_OP_LINEAR    ? n->op.linear.w8
+                          : n->kind == VB_OP_EXPERTS ? &n->op.experts.w->gate
+                                                     : NULL;
   if (!w) return vb_fail(VB_BAD_INPUT, "--inject %s: %s has no I8 weights", i->text, i->path);
   uint64_t bytes = (uint64_t)w->rows * w->blocks * VB_BLOCK;
-  if (i->index >= bytes) return vb_fail(VB_BAD_INPUT, "--inject %s: the weights have %llu bytes", i->text, (unsigned long long)bytes);
+  if (i->index >= bytes)
+    return vb_fail(VB_BAD_INPUT, "--inject %s: the weights have %llu bytes", i->text, (unsigned long long)bytes);
   ((int8_t *)(uintptr_t)w->q)[i->index] ^= (int8_t)(1u << i->bit);
   i->hits++;
   return VB_OK;

@@ -8,7 +8,7 @@
 struct vb_schedule {
   struct {
     uint32_t count[VB_MAX_SEQUENCES];
-  } *call;
+  } * call;
   uint32_t calls, room;
 };
 

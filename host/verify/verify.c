@@ -8,7 +8,8 @@
 #include <string.h>
 
 /// One plan over one schedule of calls.
-static vb_result run_schedule(struct vb_check *k, struct vb_exec *e, const struct vb_schedule *s, const struct vb_plan *plan) {
+static vb_result run_schedule(struct vb_check *k, struct vb_exec *e, const struct vb_schedule *s,
+                              const struct vb_plan *plan) {
   struct vb_seq seq[VB_MAX_SEQUENCES] = {0};
   vb_result r = VB_OK;
   for (uint32_t i = 0; !r && i < k->goldens; i++) r = vb_seq_create(k->config->graph, k->golden[i]->length, &seq[i]);
@@ -29,7 +30,8 @@ static vb_result run_schedule(struct vb_check *k, struct vb_exec *e, const struc
   return r;
 }
 
-static vb_result make_plan(const struct vb_verify_config *c, const struct vb_target *t, uint32_t index, struct vb_plan *p) {
+static vb_result make_plan(const struct vb_verify_config *c, const struct vb_target *t, uint32_t index,
+                           struct vb_plan *p) {
   if (c->plan_file) return vb_plan_load(c->graph, t, c->plan_file, p);
   if (c->random_plans) return vb_plan_random(c->graph, t, c->seed + index, p);
   return c->first_device ? vb_plan_first(c->graph, t, p) : vb_plan_default(c->graph, t, p);
@@ -76,15 +78,15 @@ static vb_result run_plans(struct vb_check *k, struct vb_exec *e) {
 /// Random plans also run beginnings and middles of the prompt as sequences of their own, in one batch.
 static vb_result make_goldens(const struct vb_verify_config *c, struct vb_check *k, struct vb_golden *extra) {
   uint64_t start = vb_now_ns();
-  vb_result r = vb_golden_make(c->graph, c->prompt, c->prompt_len, c->steps, c->progress, c->context, &k->report->golden);
+  vb_result r =
+      vb_golden_make(c->graph, c->prompt, c->prompt_len, c->steps, c->progress, c->context, &k->report->golden);
   k->golden[0] = &k->report->golden;
   k->goldens = 1;
   uint32_t half = (c->prompt_len + 1) / 2, third = c->prompt_len / 3;
-  const struct {
-    uint32_t first, count;
-  } part[] = {{0, half}, {third, c->prompt_len - third}};
+  const struct { uint32_t first, count; } part[] = {{0, half}, {third, c->prompt_len - third}};
   for (uint32_t i = 0; !r && c->random_plans && i < 2; i++) {
-    r = vb_golden_make(c->graph, c->prompt + part[i].first, part[i].count, c->steps, c->progress, c->context, &extra[i]);
+    r = vb_golden_make(c->graph, c->prompt + part[i].first, part[i].count, c->steps, c->progress, c->context,
+                       &extra[i]);
     if (!r) k->golden[k->goldens++] = &extra[i];
   }
   k->report->reference_ns = vb_now_ns() - start;
@@ -94,12 +96,16 @@ static vb_result make_goldens(const struct vb_verify_config *c, struct vb_check 
 static vb_result check_config(const struct vb_verify_config *c) {
   const struct vb_model *m = c->graph->model;
   if (!c->prompt_len) return vb_fail(VB_BAD_INPUT, "the prompt is empty");
-  if (c->devices->count > VB_MAX_DEVICES) return vb_fail(VB_BAD_INPUT, "%u devices, at most %d are supported: choose some with --devices", c->devices->count, VB_MAX_DEVICES);
+  if (c->devices->count > VB_MAX_DEVICES)
+    return vb_fail(VB_BAD_INPUT, "%u devices, at most %d are supported: choose some with --devices", c->devices->count,
+                   VB_MAX_DEVICES);
   if (m->config.max_positions && (uint64_t)c->prompt_len + c->steps > m->config.max_positions)
-    return vb_fail(VB_BAD_INPUT, "%u prompt tokens and %u steps exceed max_position_embeddings = %u", c->prompt_len, c->steps, m->config.max_positions);
+    return vb_fail(VB_BAD_INPUT, "%u prompt tokens and %u steps exceed max_position_embeddings = %u", c->prompt_len,
+                   c->steps, m->config.max_positions);
   for (uint32_t i = 0; i < c->prompt_len; i++)
     if (c->prompt[i] < 0 || (uint32_t)c->prompt[i] >= m->config.vocab)
-      return vb_fail(VB_BAD_INPUT, "prompt token %u is %d: outside the vocabulary 0..%u", i, c->prompt[i], m->config.vocab - 1);
+      return vb_fail(VB_BAD_INPUT, "prompt token %u is %d: outside the vocabulary 0..%u", i, c->prompt[i],
+                     m->config.vocab - 1);
   return VB_OK;
 }
 
@@ -123,14 +129,17 @@ vb_result vb_verify(const struct vb_verify_config *c, struct vb_report *report) 
     c->inject->graph = c->graph;
     c->inject->devices = c->devices;
     if (c->inject->kind == VB_INJECT_WEIGHT) r = vb_inject_weight(c->inject, c->graph);
-    else if (vb_graph_find(c->graph, c->inject->path) < 0) r = vb_fail(VB_BAD_INPUT, "--inject: the model has no operator \"%s\"", c->inject->path);
+    else if (vb_graph_find(c->graph, c->inject->path) < 0)
+      r = vb_fail(VB_BAD_INPUT, "--inject: the model has no operator \"%s\"", c->inject->path);
     else vb_exec_set_tamper(e, vb_inject_tamper, c->inject);
   }
   if (!r) {
     uint64_t start = vb_now_ns();
     r = run_plans(k, e);
     report->run_ns = vb_now_ns() - start;
-    if (!r && report->failed) r = vb_fail(VB_MISMATCH, "%llu of %llu comparisons differ", (unsigned long long)report->failed, (unsigned long long)report->planned);
+    if (!r && report->failed)
+      r = vb_fail(VB_MISMATCH, "%llu of %llu comparisons differ", (unsigned long long)report->failed,
+                  (unsigned long long)report->planned);
   }
   vb_exec_destroy(e);
   for (uint32_t i = 0; i < 2; i++) vb_golden_free(&extra[i]);

@@ -16,15 +16,15 @@ struct vb_verify_config {
   const struct vb_device_list *devices;
   const int32_t *prompt;
   uint32_t prompt_len, steps;
-  const char *plan_file;   ///< a JSON plan, or NULL for the default plan
-  bool first_device;       ///< every operator on the first device that can run it, instead of the default plan
-  uint32_t random_plans;   ///< this many random plans instead, each with its own chunks and batches
+  const char *plan_file; ///< a JSON plan, or NULL for the default plan
+  bool first_device;     ///< every operator on the first device that can run it, instead of the default plan
+  uint32_t random_plans; ///< this many random plans instead, each with its own chunks and batches
   uint64_t seed;
-  uint32_t chunk;          ///< positions per prefill call; 0: all at once
-  struct vb_inject *inject; ///< or NULL
-  const char *case_dir;    ///< where case files of failures go
+  uint32_t chunk;            ///< positions per prefill call; 0: all at once
+  struct vb_inject *inject;  ///< or NULL
+  const char *case_dir;      ///< where case files of failures go
   const char *replay_prefix; ///< how the command is called, for the printed replay line
-  bool timeline;           ///< keep every device call
+  bool timeline;             ///< keep every device call
   vb_progress progress;
   void *context;
 };
@@ -34,7 +34,8 @@ struct vb_failure {
   int layer;
   const char *op;
   uint32_t plan, position;
-  uint64_t index, differing, expected, actual; ///< in the array of the device call, or of the operator if no call is to blame
+  uint64_t index, differing, expected,
+      actual; ///< in the array of the device call, or of the operator if no call is to blame
   uint32_t elem_bytes;
   uint64_t cycle; ///< simulated cycles of that call
   uint64_t call;  ///< serial number of the device call (descriptor id)

@@ -12,22 +12,31 @@ static const int32_t prompt[] = {3, 1, 4, 1, 5, 9, 2, 6, 5, 3, 5, 8, 9, 7, 9, 3,
 enum { PROMPT = sizeof prompt / sizeof *prompt };
 
 enum mode { WHOLE, CHUNKS, BY_TOKEN, RANDOM, MODES };
-static const char *const mode_name[MODES] = {"whole prefill", "chunks of 7", "token by token", "random plans, chunks, batches"};
+static const char *const mode_name[MODES] = {"whole prefill", "chunks of 7", "token by token",
+                                             "random plans, chunks, batches"};
 
 struct cell {
   uint64_t values, failed;
 };
 
-static struct cell verify_mode(const char *label, const struct vb_graph *g, const struct vb_device_list *devices, enum mode mode) {
-  struct vb_verify_config c = {.graph = g, .devices = devices, .prompt = prompt, .prompt_len = PROMPT, .steps = 2, .seed = vb_test_seed,
-                               .case_dir = "/tmp/verbatim-test-families", .replay_prefix = "build/verbatim"};
+static struct cell verify_mode(const char *label, const struct vb_graph *g, const struct vb_device_list *devices,
+                               enum mode mode) {
+  struct vb_verify_config c = {.graph = g,
+                               .devices = devices,
+                               .prompt = prompt,
+                               .prompt_len = PROMPT,
+                               .steps = 2,
+                               .seed = vb_test_seed,
+                               .case_dir = "/tmp/verbatim-test-families",
+                               .replay_prefix = "build/verbatim"};
   struct vb_report r;
   c.first_device = mode != RANDOM;
   if (mode == CHUNKS) c.chunk = 7;
   if (mode == BY_TOKEN) c.chunk = 1;
   if (mode == RANDOM) c.random_plans = (uint32_t)vb_test_count(2, 100);
   vb_result v = vb_verify(&c, &r);
-  VB_CHECK(v == VB_OK, "%s, %s: %s; first: %s %s", label, mode_name[mode], vb_last_error(), r.failures ? r.failure[0].path : "", r.failures ? r.failure[0].replay : "");
+  VB_CHECK(v == VB_OK, "%s, %s: %s; first: %s %s", label, mode_name[mode], vb_last_error(),
+           r.failures ? r.failure[0].path : "", r.failures ? r.failure[0].replay : "");
   CU_ASSERT(r.planned == r.passed + r.failed + r.skipped);
   struct cell cell = {r.values, r.failed + r.skipped};
   vb_test_compared(label, r.values);
@@ -37,7 +46,8 @@ static struct cell verify_mode(const char *label, const struct vb_graph *g, cons
 
 static FILE *matrix;
 
-static void verify_graph(const char *fixture, const struct vb_graph *g, const struct vb_device_list *devices, const char *backend) {
+static void verify_graph(const char *fixture, const struct vb_graph *g, const struct vb_device_list *devices,
+                         const char *backend) {
   const struct vb_config *c = &g->model->config;
   char label[96];
   snprintf(label, sizeof label, "%s%s", fixture, c->kv_lora ? (g->state[0].shared ? " (absorbed)" : " (naive)") : "");

@@ -18,7 +18,8 @@ static char dir[32];
 
 static int setup(void) {
   strcpy(dir, "/tmp/verbatim-test-XXXXXX"); // set up once a test
-  if (vb_model_open("tests/fixtures/qwen3_moe", false, &model) || vb_graph_build(model, NULL, &graph) || !mkdtemp(dir)) return 1;
+  if (vb_model_open("tests/fixtures/qwen3_moe", false, &model) || vb_graph_build(model, NULL, &graph) || !mkdtemp(dir))
+    return 1;
   can = calloc(3, graph.nodes);
   for (uint32_t n = 0; n < graph.nodes; n++) {
     can[n] = can[graph.nodes + n] = 1;
@@ -58,7 +59,8 @@ static void random_plans_are_legal_and_repeatable(void) {
     vb_plan_free(&p);
     vb_plan_free(&q);
   }
-  for (enum vb_axis a = 0; a < VB_AXES; a++) VB_CHECK(kinds[a] > 100, "axis %s was chosen only %llu times", vb_axis_name(a), (unsigned long long)kinds[a]);
+  for (enum vb_axis a = 0; a < VB_AXES; a++)
+    VB_CHECK(kinds[a] > 100, "axis %s was chosen only %llu times", vb_axis_name(a), (unsigned long long)kinds[a]);
   CU_ASSERT(many > 1000);
 }
 
@@ -98,7 +100,8 @@ static void refuse(const char *from, const char *to, const char *words) {
   CU_ASSERT(n > 0);
   vb_result r = vb_plan_load(&graph, &target, path, &p);
   VB_CHECK(r == VB_BAD_INPUT, "accepted: %s -> %s", from, to);
-  VB_CHECK(strstr(vb_last_error(), words) && strstr(vb_last_error(), "bad.json"), "%s -> %s: \"%s\" lacks \"%s\" or the file", from, to, vb_last_error(), words);
+  VB_CHECK(strstr(vb_last_error(), words) && strstr(vb_last_error(), "bad.json"),
+           "%s -> %s: \"%s\" lacks \"%s\" or the file", from, to, vb_last_error(), words);
   if (!r) vb_plan_free(&p);
 }
 
@@ -146,7 +149,8 @@ static void bad_splits_are_refused(void) {
     CU_ASSERT_FATAL(vb_plan_default(&graph, &target, &p) == VB_OK);
     p.split[bad[i].node] = bad[i].s;
     vb_result r = vb_plan_check(&graph, &target, &p, "here");
-    VB_CHECK(r == VB_BAD_INPUT && strstr(vb_last_error(), bad[i].words), "case %u: %s", i, r ? vb_last_error() : "accepted");
+    VB_CHECK(r == VB_BAD_INPUT && strstr(vb_last_error(), bad[i].words), "case %u: %s", i,
+             r ? vb_last_error() : "accepted");
     vb_plan_free(&p);
   }
 }

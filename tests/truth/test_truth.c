@@ -139,7 +139,9 @@ static bool shared(const struct vb_config *c) { return c->shared_inter; }
 static bool shared_gated(const struct vb_config *c) { return c->shared_gated; }
 static bool groups(const struct vb_config *c) { return c->groups > 1 && c->topk_groups < c->groups; }
 static bool correction(const struct vb_config *c) { return c->correction_bias; }
-static bool routed_scale(const struct vb_config *c) { return c->experts && c->routed_scale != 0 && c->routed_scale != 1; }
+static bool routed_scale(const struct vb_config *c) {
+  return c->experts && c->routed_scale != 0 && c->routed_scale != 1;
+}
 static bool clamp(const struct vb_config *c) { return c->expert_act == VB_EXPERT_GPT_OSS; }
 static bool dsa(const struct vb_config *c) { return c->index_topk; }
 static bool latent(const struct vb_config *c) { return c->kv_lora; }
@@ -148,12 +150,39 @@ static bool latent(const struct vb_config *c) { return c->kv_lora; }
 static const struct {
   const char *name;
   bool (*applies)(const struct vb_config *);
-} fault[] = {{"no_causal_mask", masked}, {"rope_pairs", always}, {"no_bias", bias}, {"unscaled_rope", scaled_rope}, {"no_qk_norm", qk_norm}, {"no_renorm", moe},
-             {"window+1", window}, {"no_chunk", chunk}, {"rope_everywhere", no_rope}, {"global_rope", local_rope}, {"no_sink", sinks}, {"no_softcap", softcap},
-             {"no_final_softcap", final_softcap}, {"no_post_norm", sandwich}, {"plain_norm", zero_centred}, {"silu_for_gelu", gelu}, {"no_embed_scale", embed_scale},
-             {"no_out_gate", out_gate}, {"no_temperature", temperature}, {"gate_output", gate_input}, {"no_shared", shared}, {"ungated_shared", shared_gated},
-             {"no_groups", groups}, {"no_correction", correction}, {"no_routed_scale", routed_scale}, {"no_clamp", clamp}, {"dense_dsa", dsa}, {"index_pairs", dsa},
-             {"no_relu", dsa}, {"no_latent_norm", latent}, {"no_l2", delta}, {"no_beta", delta}, {"no_decay", delta}};
+} fault[] = {{"no_causal_mask", masked},
+             {"rope_pairs", always},
+             {"no_bias", bias},
+             {"unscaled_rope", scaled_rope},
+             {"no_qk_norm", qk_norm},
+             {"no_renorm", moe},
+             {"window+1", window},
+             {"no_chunk", chunk},
+             {"rope_everywhere", no_rope},
+             {"global_rope", local_rope},
+             {"no_sink", sinks},
+             {"no_softcap", softcap},
+             {"no_final_softcap", final_softcap},
+             {"no_post_norm", sandwich},
+             {"plain_norm", zero_centred},
+             {"silu_for_gelu", gelu},
+             {"no_embed_scale", embed_scale},
+             {"no_out_gate", out_gate},
+             {"no_temperature", temperature},
+             {"gate_output", gate_input},
+             {"no_shared", shared},
+             {"ungated_shared", shared_gated},
+             {"no_groups", groups},
+             {"no_correction", correction},
+             {"no_routed_scale", routed_scale},
+             {"no_clamp", clamp},
+             {"dense_dsa", dsa},
+             {"index_pairs", dsa},
+             {"no_relu", dsa},
+             {"no_latent_norm", latent},
+             {"no_l2", delta},
+             {"no_beta", delta},
+             {"no_decay", delta}};
 enum { FAULTS = sizeof fault / sizeof *fault };
 
 static void planted_errors_are_caught(void) {
@@ -172,7 +201,8 @@ static void planted_errors_are_caught(void) {
     printf("  %-17s least NMSE %.1e in %d fixtures\n", fault[k].name, least, tried);
     VB_CHECK(tried, "no fixture can catch '%s'", fault[k].name);
   }
-  for (int i = 0; i < fixtures; i++) VB_CHECK(caught[i] >= 2, "%s: only %d errors can be planted", fixture[i].name, caught[i]);
+  for (int i = 0; i < fixtures; i++)
+    VB_CHECK(caught[i] >= 2, "%s: only %d errors can be planted", fixture[i].name, caught[i]);
 }
 
 // Every element of tensor t times 1.125 plus a little that depends on its index, as F32.

@@ -19,7 +19,8 @@ static const int32_t prompt[] = {3, 1, 4, 1, 5, 9, 2, 6};
 
 static int setup(void) {
   strcpy(dir, "/tmp/verbatim-test-XXXXXX"); // set up once a test
-  if (vb_model_open("tests/fixtures/qwen3_moe", false, &model) || vb_graph_build(model, NULL, &graph) || !mkdtemp(dir)) return 1;
+  if (vb_model_open("tests/fixtures/qwen3_moe", false, &model) || vb_graph_build(model, NULL, &graph) || !mkdtemp(dir))
+    return 1;
   cpu = (struct vb_device_list){0};
   return vb_device_list_add(&cpu, vb_device_open_cpu(1)) != VB_OK;
 }
@@ -33,8 +34,14 @@ static int teardown(void) {
 }
 
 static struct vb_verify_config config(const struct vb_device_list *devices) {
-  return (struct vb_verify_config){.graph = &graph, .devices = devices, .prompt = prompt, .prompt_len = sizeof prompt / sizeof *prompt, .steps = 2,
-                                   .seed = vb_test_seed, .case_dir = dir, .replay_prefix = "verbatim"};
+  return (struct vb_verify_config){.graph = &graph,
+                                   .devices = devices,
+                                   .prompt = prompt,
+                                   .prompt_len = sizeof prompt / sizeof *prompt,
+                                   .steps = 2,
+                                   .seed = vb_test_seed,
+                                   .case_dir = dir,
+                                   .replay_prefix = "verbatim"};
 }
 
 static bool adds_up(const struct vb_report *r) { return r->planned == r->passed + r->failed + r->skipped; }
@@ -86,8 +93,10 @@ static void flipped_outputs_are_caught(void) {
     CU_ASSERT_FATAL(r.failures > 0);
     for (uint32_t i = 0; i < r.failures; i++) { // repaired at once, so nothing downstream may fail
       const struct vb_failure *f = &r.failure[i];
-      VB_CHECK(!strcmp(f->path, graph.node[n].path) && !strcmp(f->device, "cpu") && f->index == 3 && f->differing == 1 && (f->expected ^ f->actual) == 4,
-               "%s reported as %s[%llu] on %s, %llu differ", text, f->path, (unsigned long long)f->index, f->device, (unsigned long long)f->differing);
+      VB_CHECK(!strcmp(f->path, graph.node[n].path) && !strcmp(f->device, "cpu") && f->index == 3 &&
+                   f->differing == 1 && (f->expected ^ f->actual) == 4,
+               "%s reported as %s[%llu] on %s, %llu differ", text, f->path, (unsigned long long)f->index, f->device,
+               (unsigned long long)f->differing);
     }
     const struct vb_failure *f = &r.failure[0];
     struct vb_case k;
@@ -97,14 +106,16 @@ static void flipped_outputs_are_caught(void) {
     bool differs = true;
     CU_ASSERT(vb_case_replay(&k, cpu.device[0], NULL, NULL, &stats, &differs, &d) == VB_OK && !differs);
     inject.graph = NULL;
-    CU_ASSERT(vb_case_replay(&k, cpu.device[0], vb_inject_tamper, &inject, &stats, &differs, &d) == VB_OK && differs && d.index == 3);
+    CU_ASSERT(vb_case_replay(&k, cpu.device[0], vb_inject_tamper, &inject, &stats, &differs, &d) == VB_OK && differs &&
+              d.index == 3);
     vb_case_free(&k);
     vb_report_free(&r);
   }
 }
 
 static void flipped_weights_are_caught(void) {
-  static const char *const faults[] = {"weight:layer.1.q_proj:77:6", "weight:layer.0.experts:1000:6", "weight:layer.2.o_proj:5:5", "weight:lm_head:64:6"};
+  static const char *const faults[] = {"weight:layer.1.q_proj:77:6", "weight:layer.0.experts:1000:6",
+                                       "weight:layer.2.o_proj:5:5", "weight:lm_head:64:6"};
   for (uint32_t i = 0; i < sizeof faults / sizeof *faults; i++) {
     struct vb_inject inject;
     struct vb_report r;
@@ -113,7 +124,8 @@ static void flipped_weights_are_caught(void) {
     c.inject = &inject;
     VB_CHECK(vb_verify(&c, &r) == VB_MISMATCH, "%s was not noticed", faults[i]);
     CU_ASSERT(adds_up(&r) && r.failures);
-    VB_CHECK(!strcmp(r.failure[0].path, inject.path) && strstr(r.failure[0].note, "weights"), "%s reported as %s: %s", faults[i], r.failure[0].path, r.failure[0].note);
+    VB_CHECK(!strcmp(r.failure[0].path, inject.path) && strstr(r.failure[0].note, "weights"), "%s reported as %s: %s",
+             faults[i], r.failure[0].path, r.failure[0].note);
     struct vb_case k;
     CU_ASSERT_FATAL(vb_case_load(r.failure[0].case_file, &k) == VB_OK);
     struct vb_run_stats stats = {0};
@@ -128,7 +140,8 @@ static void flipped_weights_are_caught(void) {
 }
 
 static uint32_t dying_after;
-static vb_result run_until_death(struct vb_device *d, enum vb_op_kind kind, const union vb_any_op *op, struct vb_run_stats *stats) {
+static vb_result run_until_death(struct vb_device *d, enum vb_op_kind kind, const union vb_any_op *op,
+                                 struct vb_run_stats *stats) {
   struct vb_device *real = d->impl;
   if (!dying_after--) {
     dying_after = 0;
@@ -144,18 +157,26 @@ static void dying_close(struct vb_device *d) { (void)d; }
 
 static void a_dying_device_is_reported(void) {
   for (uint32_t life = 0; life < 12; life += 3) {
-    struct vb_device dying = {.id = "dying", .description = "dies", .accelerator = true, .supports = dying_supports, .run = run_until_death, .close = dying_close,
-                              .impl = cpu.device[0], .threads = 1};
+    struct vb_device dying = {.id = "dying",
+                              .description = "dies",
+                              .accelerator = true,
+                              .supports = dying_supports,
+                              .run = run_until_death,
+                              .close = dying_close,
+                              .impl = cpu.device[0],
+                              .threads = 1};
     struct vb_device *both[] = {cpu.device[0], &dying};
     struct vb_device_list list = {both, 2};
     struct vb_verify_config c = config(&list);
     struct vb_report r;
     dying_after = life;
     VB_CHECK(vb_verify(&c, &r) == VB_DEVICE, "life %u: %s", life, vb_last_error());
-    CU_ASSERT(strstr(vb_last_error(), "dying") && strstr(vb_last_error(), "power lost") && strstr(vb_last_error(), "layer."));
+    CU_ASSERT(strstr(vb_last_error(), "dying") && strstr(vb_last_error(), "power lost") &&
+              strstr(vb_last_error(), "layer."));
     CU_ASSERT(adds_up(&r) && r.skipped && !r.failed && r.skip_reason[0]);
     CU_ASSERT_FATAL(r.failures == 1);
-    CU_ASSERT(!strcmp(r.failure[0].device, "dying") && strstr(r.failure[0].note, "power lost") && r.failure[0].case_file[0]);
+    CU_ASSERT(!strcmp(r.failure[0].device, "dying") && strstr(r.failure[0].note, "power lost") &&
+              r.failure[0].case_file[0]);
     vb_report_free(&r);
   }
 }
@@ -180,8 +201,10 @@ static void bad_requests_run_nothing(void) {
   CU_ASSERT(vb_verify(&c, &r) == VB_BAD_INPUT && strstr(vb_last_error(), "max_position_embeddings"));
   vb_report_free(&r);
   struct vb_inject i;
-  static const char *const bad[] = {"", "output", "output:x:1", "output:x:-1:0:", "weight:x:1:9", "thing:x:1:1", "output:x:1:40", "output:x:1:1#cpu"};
-  for (uint32_t k = 0; k < sizeof bad / sizeof *bad; k++) VB_CHECK(vb_inject_parse(bad[k], &i) == VB_BAD_INPUT, "accepted \"%s\"", bad[k]);
+  static const char *const bad[] = {
+      "", "output", "output:x:1", "output:x:-1:0:", "weight:x:1:9", "thing:x:1:1", "output:x:1:40", "output:x:1:1#cpu"};
+  for (uint32_t k = 0; k < sizeof bad / sizeof *bad; k++)
+    VB_CHECK(vb_inject_parse(bad[k], &i) == VB_BAD_INPUT, "accepted \"%s\"", bad[k]);
 }
 
 /// A case of every operator kind, then every way of damaging its file: refused or still right, never a crash.
@@ -209,7 +232,8 @@ static void damaged_cases_are_refused(void) {
     vb_report_free(&r);
     snprintf(path, sizeof path, "%s/damaged.h5", dir);
     for (uint32_t round = 0; round < vb_test_count(24, 400); round++) {
-      size_t keep = round < 8 ? size * round / 8 : size, at = round < 8 ? 0 : vb_rng_below(&rng, size < 6000 ? size : 6000);
+      size_t keep = round < 8 ? size * round / 8 : size,
+             at = round < 8 ? 0 : vb_rng_below(&rng, size < 6000 ? size : 6000);
       uint8_t bit = (uint8_t)(1u << vb_rng_below(&rng, 8));
       f = fopen(path, "wb");
       if (round >= 8) data[at] ^= bit;
@@ -231,15 +255,16 @@ static void damaged_cases_are_refused(void) {
   CU_ASSERT(vb_case_load("/nonexistent.h5", &k) == VB_BAD_INPUT);
 }
 
-static const struct vb_test tests[] = {{"everything_equal_on_the_cpu", everything_equal_on_the_cpu},
-                                       {"random_plans_chunks_and_batches_are_equal", random_plans_chunks_and_batches_are_equal},
-                                       {"every_chunk_size_is_equal", every_chunk_size_is_equal},
-                                       {"flipped_outputs_are_caught", flipped_outputs_are_caught},
-                                       {"flipped_weights_are_caught", flipped_weights_are_caught},
-                                       {"a_dying_device_is_reported", a_dying_device_is_reported},
-                                       {"bad_requests_run_nothing", bad_requests_run_nothing},
-                                       {"damaged_cases_are_refused", damaged_cases_are_refused},
-                                       {0}};
+static const struct vb_test tests[] = {
+    {"everything_equal_on_the_cpu", everything_equal_on_the_cpu},
+    {"random_plans_chunks_and_batches_are_equal", random_plans_chunks_and_batches_are_equal},
+    {"every_chunk_size_is_equal", every_chunk_size_is_equal},
+    {"flipped_outputs_are_caught", flipped_outputs_are_caught},
+    {"flipped_weights_are_caught", flipped_weights_are_caught},
+    {"a_dying_device_is_reported", a_dying_device_is_reported},
+    {"bad_requests_run_nothing", bad_requests_run_nothing},
+    {"damaged_cases_are_refused", damaged_cases_are_refused},
+    {0}};
 int main(int argc, char **argv) {
   const struct vb_suite suites[] = {{"verify", tests, setup, teardown}, {0}};
   return vb_test_main(argc, argv, suites);

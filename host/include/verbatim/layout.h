@@ -25,8 +25,8 @@
 #define VB_REC_HEADER 32
 #define VB_REC_KMAX 18
 #define VB_REC_VCODES 20
-#define VB_MAX_DK 576 ///< key/query elements: 18 blocks
-#define VB_MAX_DV 384 ///< value elements with codes of their own: 12 blocks
+#define VB_MAX_DK 576        ///< key/query elements: 18 blocks
+#define VB_MAX_DV 384        ///< value elements with codes of their own: 12 blocks
 #define VB_MAX_DV_SHARED 512 ///< values that are the first elements of the key (absorbed MLA): 16 blocks
 
 static inline uint32_t vb_blocks(uint32_t n) { return (n + VB_BLOCK - 1) / VB_BLOCK; }

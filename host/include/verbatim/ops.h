@@ -68,11 +68,11 @@ struct vb_linear_op {
   const vb_z *x; ///< [T][cols]
   const struct vb_w8 *w8;
   const struct vb_w14 *w14;
-  const vb_z *bias;         ///< [rows] or NULL
-  uint32_t groups;          ///< 0 or 1: one input vector per token
-  struct vb_range t, n, b;  ///< tokens, output rows, blocks of the reduction dimension
-  vb_z *y;                  ///< [T][rows]
-  int64_t *acc;             ///< NULL, or [T][rows] partial sums
+  const vb_z *bias;        ///< [rows] or NULL
+  uint32_t groups;         ///< 0 or 1: one input vector per token
+  struct vb_range t, n, b; ///< tokens, output rows, blocks of the reduction dimension
+  vb_z *y;                 ///< [T][rows]
+  int64_t *acc;            ///< NULL, or [T][rows] partial sums
 };
 
 enum vb_rope_layout { VB_ROPE_HALF = 0, VB_ROPE_PAIR = 1 };
@@ -139,20 +139,20 @@ struct vb_attention_op {
   const uint8_t *q; ///< [T][heads] records
   const struct vb_kv *kv;
   uint32_t heads;
-  uint32_t first_count; ///< keys visible to token 0 of the array: its position + 1
-  uint32_t window, chunk; ///< 0: none
-  const uint32_t *list;   ///< [T][list_stride] key positions, or NULL: all
+  uint32_t first_count;       ///< keys visible to token 0 of the array: its position + 1
+  uint32_t window, chunk;     ///< 0: none
+  const uint32_t *list;       ///< [T][list_stride] key positions, or NULL: all
   const uint32_t *list_count; ///< [T]
   uint32_t list_stride;
   const vb_z *sinks; ///< [heads] or NULL
   int64_t cap;       ///< 0: none
   struct vb_range t, h, key;
   enum vb_attn_mode mode;
-  vb_z *y;       ///< FULL: [T][heads][dv]
-  int32_t *m;    ///< [T][heads]; MAX writes, EXP and SUM read (the merged maximum)
-  int16_t *em;   ///< [T][heads][VB_EM_ROW]; EXP writes, SUM reads (the merged maximum)
-  uint64_t *l;   ///< SUM: [T][heads]
-  int64_t *num;  ///< SUM: [T][heads][dv]
+  vb_z *y;      ///< FULL: [T][heads][dv]
+  int32_t *m;   ///< [T][heads]; MAX writes, EXP and SUM read (the merged maximum)
+  int16_t *em;  ///< [T][heads][VB_EM_ROW]; EXP writes, SUM reads (the merged maximum)
+  uint64_t *l;  ///< SUM: [T][heads]
+  int64_t *num; ///< SUM: [T][heads][dv]
 };
 
 /// y = act(g) * u over columns `n`: SwiGLU, GeGLU, and the output gates (SIGMOID: sigmoid(g) * u). u == NULL: y = act(g).
@@ -207,21 +207,21 @@ struct vb_conv_op {
 
 /// State of the gated delta rule for one sequence and layer (docs/numerics.md): value S[i][j] = m * 2^(c[j]) * 2^(-g / 2^31).
 struct vb_delta_state {
-  int32_t *m;  ///< [heads][dk][dv], |m| < 2^26
-  int32_t *c;  ///< [heads][dv] column exponents
+  int32_t *m;   ///< [heads][dk][dv], |m| < 2^26
+  int32_t *c;   ///< [heads][dv] column exponents
   int32_t *len; ///< [heads][dv] bit length of the column's largest |m|; 0: the column is zero
-  uint32_t *g; ///< [heads] pending decay, below 2^31
+  uint32_t *g;  ///< [heads] pending decay, below 2^31
 };
 /// Gated delta rule, token by token, tokens of one sequence. q and k are L2-normalised; value head h uses key head
 /// h / (heads / key_heads). For the heads of `h`, `before` is read and `after` written (they may not be the same memory). All
 /// tokens are run: a recurrence has no token range.
 struct vb_delta_op {
-  const vb_z *q, *k;    ///< [T][key_heads][dk]
-  const vb_z *v;        ///< [T][heads][dv]
-  const vb_z *b, *a;    ///< [T][heads] logits of beta and of the decay
-  const vb_z *ea;       ///< [heads] exp(A_log), by EXPZ at import
-  const vb_z *dt_bias;  ///< [heads]
-  vb_z scale;           ///< dk^-1/2
+  const vb_z *q, *k;   ///< [T][key_heads][dk]
+  const vb_z *v;       ///< [T][heads][dv]
+  const vb_z *b, *a;   ///< [T][heads] logits of beta and of the decay
+  const vb_z *ea;      ///< [heads] exp(A_log), by EXPZ at import
+  const vb_z *dt_bias; ///< [heads]
+  vb_z scale;          ///< dk^-1/2
   uint32_t tokens, heads, key_heads, dk, dv;
   struct vb_range h;
   struct vb_delta_state before, after;
@@ -232,17 +232,17 @@ struct vb_delta_op {
 /// order; token t (position p) sees keys 0..p and gets min(k, p + 1) of them, ascending.
 enum vb_indexer_mode { VB_INDEXER_FULL = 0, VB_INDEXER_SCORES = 1 };
 struct vb_indexer_op {
-  const uint8_t *q;  ///< [T][heads] records
-  const vb_z *w;     ///< [T][heads] head weights, constants folded in
-  vb_z w_scale;      ///< times this (heads^-1/2 * d^-1/2)
+  const uint8_t *q;       ///< [T][heads] records
+  const vb_z *w;          ///< [T][heads] head weights, constants folded in
+  vb_z w_scale;           ///< times this (heads^-1/2 * d^-1/2)
   const struct vb_kv *kv; ///< one head, no values
   uint32_t heads, k, first_count;
   struct vb_range t, key;
   enum vb_indexer_mode mode;
-  uint32_t *score;  ///< SCORES: ordered keys [T][score_stride], written for the keys in range that the token sees
+  uint32_t *score; ///< SCORES: ordered keys [T][score_stride], written for the keys in range that the token sees
   uint32_t score_stride;
-  uint32_t *list;   ///< FULL: [T][k]; entries from the count on are 0
-  uint32_t *count;  ///< FULL: [T]
+  uint32_t *list;  ///< FULL: [T][k]; entries from the count on are 0
+  uint32_t *count; ///< FULL: [T]
 };
 
 /// Select experts from logits and build the dispatch lists (layout.h) over the tokens of `t` only: outputs of token
@@ -251,15 +251,16 @@ struct vb_router_op {
   const vb_z *logits; ///< [T][experts]
   uint32_t experts, k;
   enum vb_score score;
-  uint32_t renorm; ///< divide by the sum over the selected experts (softmax: instead of over all; sigmoid: instead of by 1)
-  vb_z scale;      ///< multiplied into every gate (routed scaling factor)
+  uint32_t
+      renorm; ///< divide by the sum over the selected experts (softmax: instead of over all; sigmoid: instead of by 1)
+  vb_z scale; ///< multiplied into every gate (routed scaling factor)
   const vb_z *bias;             ///< [experts] added to the scores for the selection only (sigmoid), or NULL
   uint32_t groups, topk_groups; ///< 0: none. Groups of experts / groups; only the best topk_groups may be selected from
   uint32_t group_top;           ///< a group's rank is the sum of its this many best scores: 1 or 2
   struct vb_range t;
-  uint32_t *ids;                    ///< [t][k]
-  vb_z *gates;                      ///< [t][k]
-  uint32_t *hist, *offsets, *list;  ///< [experts], [experts + 1], [t * k]
+  uint32_t *ids;                   ///< [t][k]
+  vb_z *gates;                     ///< [t][k]
+  uint32_t *hist, *offsets, *list; ///< [experts], [experts + 1], [t * k]
 };
 
 /// Weights of a layer's experts, each a gated MLP with `inter` hidden values, and of its shared expert (shared_inter values; 0: none).
@@ -268,10 +269,11 @@ enum vb_expert_act { VB_EXPERT_SWIGLU = 0, VB_EXPERT_GPT_OSS = 1 };
 struct vb_experts_w {
   uint32_t experts, dim, inter, shared_inter;
   enum vb_expert_act act;
-  vb_z limit; ///< GPT_OSS: the clamp (7 in the published models)
+  vb_z limit;          ///< GPT_OSS: the clamp (7 in the published models)
   uint32_t gate_input; ///< Llama 4: the gate multiplies the routed expert's input instead of its hidden values
   const vb_z *gate_bias, *up_bias, *down_bias; ///< [experts * inter] twice, [experts * dim]; all NULL or none
-  struct vb_w8 shared_gate, shared_up, shared_down; ///< as below, for one expert; shared_down.max is also the shared maximum
+  struct vb_w8 shared_gate, shared_up,
+      shared_down;       ///< as below, for one expert; shared_down.max is also the shared maximum
   struct vb_w8 gate, up; ///< rows = experts * inter, cols = dim
   struct vb_w8 down;     ///< rows = experts * dim, cols = inter; max shared: max[e * dim + n] is the same for all e
 };
@@ -284,19 +286,19 @@ struct vb_experts_op {
   const vb_z *x; ///< [T][dim]
   const struct vb_experts_w *w;
   uint32_t k;
-  const uint32_t *ids; ///< [T][k]
-  const vb_z *gates;   ///< [T][k]
+  const uint32_t *ids;      ///< [T][k]
+  const vb_z *gates;        ///< [T][k]
   const vb_z *shared_scale; ///< [T] or NULL
-  struct vb_range t, e; ///< e: of experts + 1 where there is a shared expert
+  struct vb_range t, e;     ///< e: of experts + 1 where there is a shared expert
   enum vb_experts_mode mode;
-  int8_t *hq;       ///< [T * k][blocks(inter) * 32]: HIDDEN writes, DOWN reads
-  uint8_t *hcodes;  ///< [T * k][blocks(inter)]
-  uint8_t *hmax;    ///< [T * k] largest code of the pair
-  int8_t *shq;      ///< the same for the shared expert: [T][blocks(shared_inter) * 32]
-  uint8_t *shcodes; ///< [T][blocks(shared_inter)]
-  uint8_t *shmax;   ///< [T]
+  int8_t *hq;          ///< [T * k][blocks(inter) * 32]: HIDDEN writes, DOWN reads
+  uint8_t *hcodes;     ///< [T * k][blocks(inter)]
+  uint8_t *hmax;       ///< [T * k] largest code of the pair
+  int8_t *shq;         ///< the same for the shared expert: [T][blocks(shared_inter) * 32]
+  uint8_t *shcodes;    ///< [T][blocks(shared_inter)]
+  uint8_t *shmax;      ///< [T]
   const uint8_t *tmax; ///< [T] DOWN: largest code over the token's experts and the shared one, all devices
-  int64_t *acc;     ///< DOWN: [T][dim], rows `t` are overwritten
-  vb_z *y;          ///< FULL: [T][dim]
+  int64_t *acc;        ///< DOWN: [T][dim], rows `t` are overwritten
+  vb_z *y;             ///< FULL: [T][dim]
 };
 #endif
