@@ -49,10 +49,11 @@ static const struct {
                        MOE_QWEN " shared_expert_intermediate_size full_attention_interval linear_conv_kernel_dim"
                                 " linear_key_head_dim linear_value_head_dim linear_num_key_heads"
                                 " linear_num_value_heads attn_output_gate "},
-    [VB_LLAMA4] = {"llama4_text",
-                   " num_local_experts num_experts_per_tok intermediate_size_mlp interleave_moe_layer_step moe_layers"
-                   " no_rope_layers no_rope_layer_interval attention_chunk_size use_qk_norm attn_temperature_tuning"
-                   " floor_scale attn_scale router_jitter_noise for_llm_compression cache_implementation "},
+    [VB_LLAMA4] =
+        {"llama4_text",
+         " num_local_experts num_experts_per_tok intermediate_size_mlp interleave_moe_layer_step moe_layers"
+         " no_rope_layers no_rope_layer_interval attention_chunk_size use_qk_norm attn_temperature_tuning"
+         " floor_scale attn_scale router_jitter_noise for_llm_compression for_llm_compressor cache_implementation "},
     [VB_DEEPSEEK_V2] = {"deepseek_v2", DEEPSEEK " "},
     [VB_DEEPSEEK_V3] = {"deepseek_v3", DEEPSEEK " "},
     [VB_DEEPSEEK_V32] = {"deepseek_v32", DEEPSEEK " index_n_heads index_head_dim index_topk mlp_layer_types "},

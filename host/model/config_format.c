@@ -51,6 +51,7 @@ static void parse_int4(struct vb_reader *r, struct vb_config *c) {
   if (strcmp(format, "gptq") && strcmp(format, "gptq_v2"))
     vb_bad(r, "key '%scheckpoint_format' is '%.40s', supported are gptq and gptq_v2", r->where, format);
   c->zeros_minus_one = !strcmp(format, "gptq");
+  c->act_order = vb_key_bool(r, "desc_act", 0);
 }
 
 void vb_parse_format(struct vb_reader *r, struct vb_config *c) {

@@ -174,7 +174,13 @@ vb_result vb_model_save(const struct vb_model *m, const char *path) {
 
 // --- reading ---
 
-static vb_result check_seal(struct vb_model *m) {
+// The whole file stays mapped: tensors are used where they are.
+struct mapping {
+  const uint8_t *data;
+  size_t size;
+};
+
+static vb_result check_seal(struct vb_model *m, struct mapping *map) {
   int fd = open(m->path, O_RDONLY | O_CLOEXEC);
   if (fd < 0) return vb_fail(VB_BAD_INPUT, "cannot open: %s", strerror(errno));
   const uint8_t *data = NULL;
@@ -192,6 +198,7 @@ static vb_result check_seal(struct vb_model *m) {
   if (sscanf(seal + sizeof seal_magic - 1, "bytes %" SCNu64, &bytes) == 1 && bytes != size)
     return vb_fail(VB_BAD_INPUT, "container has %zu bytes, was written with %" PRIu64 ": truncated or extended", size,
                    bytes);
+  *map = (struct mapping){data, size};
   print_seal(want, size, XXH64(data + SEAL_BYTES, size - SEAL_BYTES, 0));
   if (memcmp(seal, want, SEAL_BYTES))
     return vb_fail(VB_BAD_INPUT, "container is damaged: its checksum (xxh64) does not match");
@@ -220,8 +227,8 @@ static bool get_hash_attr(hid_t at, uint64_t *hash) {
   return ok;
 }
 
-// Read a dataset of exactly this type into the arena, with one spare zero byte behind, and check its hash.
-static vb_result get_data(struct vb_model *m, hid_t d, hid_t type, size_t item, uint32_t *rank, uint64_t dim[4],
+// Find a dataset of exactly this type in the mapping, and check its hash.
+static vb_result get_data(const struct mapping *map, hid_t d, hid_t type, size_t item, uint32_t *rank, uint64_t dim[4],
                           const void **data) {
   hid_t have = H5Dget_type(d), space = H5Dget_space(d);
   int n = H5Sget_simple_extent_ndims(space);
@@ -231,35 +238,38 @@ static vb_result get_data(struct vb_model *m, hid_t d, hid_t type, size_t item, 
   H5Sclose(space);
   uint64_t bytes = item, hash;
   for (int i = 0; i < n && ok; i++) ok = extent[i] && !__builtin_mul_overflow(bytes, extent[i], &bytes);
-  // The stored size bounds the allocation: a shape alone could ask for anything.
   if (!ok || H5Dget_storage_size(d) != bytes) return vb_fail(VB_BAD_INPUT, "has the wrong type, shape or storage");
-  char *p = vb_arena_alloc(m->arena, bytes + 1, 1);
-  if (!p) return vb_no_memory("tensors");
-  if (H5Dread(d, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, p) < 0) return vb_fail(VB_BAD_INPUT, "cannot be read");
+  const haddr_t at = H5Dget_offset(d); // of a contiguous dataset, from the file's start
+  if (at == HADDR_UNDEF || at > map->size || bytes > map->size - at)
+    return vb_fail(VB_BAD_INPUT, "is not stored in one piece inside of the file");
   if (!get_hash_attr(d, &hash)) return vb_fail(VB_BAD_INPUT, "has no attribute xxh64");
-  if (hash != XXH64(p, bytes, 0)) return vb_fail(VB_BAD_INPUT, "does not match its checksum (xxh64)");
+  if (hash != XXH64(map->data + at, bytes, 0)) return vb_fail(VB_BAD_INPUT, "does not match its checksum (xxh64)");
   *rank = (uint32_t)n;
   for (int i = 0; i < n; i++) dim[i] = extent[i];
-  *data = p;
+  *data = map->data + at;
   return VB_OK;
 }
 
-static vb_result get_text(struct vb_model *m, hid_t file, const char *name, bool optional, char **text) {
+static vb_result get_text(struct vb_model *m, const struct mapping *map, hid_t file, const char *name, bool optional,
+                          char **text) {
   if (optional && H5Lexists(file, name, H5P_DEFAULT) == 0) return VB_OK;
   hid_t d = H5Dopen2(file, name, H5P_DEFAULT);
   if (d < 0) return vb_fail(VB_BAD_INPUT, "dataset '%s' is missing", name);
   uint32_t rank = 0;
   uint64_t dim[4] = {0};
   const void *data = NULL;
-  vb_result r = get_data(m, d, H5T_STD_U8LE, 1, &rank, dim, &data);
+  vb_result r = get_data(map, d, H5T_STD_U8LE, 1, &rank, dim, &data);
   H5Dclose(d);
   if (r != VB_OK) return vb_context(r, "dataset '%s' ", name);
   if (rank != 1 || memchr(data, 0, dim[0])) return vb_fail(VB_BAD_INPUT, "dataset '%s' is not a text", name);
-  *text = (char *)(uintptr_t)data;
+  *text = vb_arena_alloc(m->arena, dim[0] + 1, 1);
+  if (!*text) return vb_no_memory("text");
+  memcpy(*text, data, dim[0]);
   return VB_OK;
 }
 
-static vb_result get_tensor(struct vb_model *m, hid_t group, const char *name, struct vb_tensor *t) {
+static vb_result get_tensor(struct vb_model *m, const struct mapping *map, hid_t group, const char *name,
+                            struct vb_tensor *t) {
   char dtype[16] = "";
   t->name = vb_arena_text(m->arena, name);
   if (!t->name) return vb_no_memory("tensor names");
@@ -271,12 +281,12 @@ static vb_result get_tensor(struct vb_model *m, hid_t group, const char *name, s
   while (code < VB_FP8_BLOCK && strcmp(dtype, vb_dtype_name((enum vb_dtype)code))) code++;
   t->dtype = (enum vb_dtype)code;
   if (r == VB_OK && code == VB_FP8_BLOCK) r = vb_fail(VB_BAD_INPUT, "has unknown dtype '%s'", dtype);
-  if (r == VB_OK) r = get_data(m, d, file_type(t->dtype), vb_dtype_bytes(t->dtype), &t->rank, t->dim, &t->data);
+  if (r == VB_OK) r = get_data(map, d, file_type(t->dtype), vb_dtype_bytes(t->dtype), &t->rank, t->dim, &t->data);
   H5Dclose(d);
   return r;
 }
 
-static vb_result get_tensors(struct vb_model *m, hid_t group) {
+static vb_result get_tensors(struct vb_model *m, const struct mapping *map, hid_t group) {
   H5G_info_t info;
   if (H5Gget_info(group, &info) < 0 || !info.nlinks || info.nlinks > 1u << 24)
     return vb_fail(VB_BAD_INPUT, "group 'tensors' is empty or unreadable");
@@ -289,7 +299,7 @@ static vb_result get_tensors(struct vb_model *m, hid_t group) {
       return vb_fail(VB_BAD_INPUT, "tensor %llu has no valid name", (unsigned long long)i);
     vb_result r = vb_check_name(name);
     if (r != VB_OK) return r;
-    r = get_tensor(m, group, name, &m->tensors[i]);
+    r = get_tensor(m, map, group, name, &m->tensors[i]);
     if (r != VB_OK) return vb_context(r, "tensor '%s' ", name);
   }
   m->tensor_count = (uint32_t)info.nlinks;
@@ -306,24 +316,25 @@ static vb_result get_provenance(struct vb_model *m, hid_t file) {
   return m->source && m->created_by ? VB_OK : vb_no_memory("provenance");
 }
 
-static vb_result read_file(struct vb_model *m) {
+static vb_result read_file(struct vb_model *m, const struct mapping *map) {
   hid_t file = H5Fopen(m->path, H5F_ACC_RDONLY, H5P_DEFAULT);
   if (file < 0) return vb_fail(VB_BAD_INPUT, "HDF5 cannot open the container");
-  vb_result r = get_text(m, file, "config.json", false, &m->config_text);
-  if (r == VB_OK) r = get_text(m, file, "tokenizer.json", true, &m->tokenizer_text);
+  vb_result r = get_text(m, map, file, "config.json", false, &m->config_text);
+  if (r == VB_OK) r = get_text(m, map, file, "tokenizer.json", true, &m->tokenizer_text);
   if (r == VB_OK) r = get_provenance(m, file);
   hid_t group = r == VB_OK ? H5Gopen2(file, "tensors", H5P_DEFAULT) : -1;
-  if (r == VB_OK) r = group < 0 ? vb_fail(VB_BAD_INPUT, "group 'tensors' is missing") : get_tensors(m, group);
+  if (r == VB_OK) r = group < 0 ? vb_fail(VB_BAD_INPUT, "group 'tensors' is missing") : get_tensors(m, map, group);
   if (group >= 0) H5Gclose(group);
   H5Fclose(file);
   return r;
 }
 
 vb_result vb_load_container(struct vb_model *m) {
-  vb_result r = check_seal(m);
+  struct mapping map;
+  vb_result r = check_seal(m, &map);
   if (r != VB_OK) return r;
   struct quiet q = quiet_begin();
-  r = read_file(m);
+  r = read_file(m, &map);
   quiet_end(q);
   return r;
 }

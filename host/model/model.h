@@ -93,6 +93,7 @@ struct vb_config {
   uint32_t group;                  ///< input channels that share a scale (GPTQ, AWQ); 0: all
   uint32_t block_rows, block_cols; ///< FP8
   bool zeros_minus_one;            ///< GPTQ's first format
+  bool act_order;                  ///< GPTQ with desc_act: groups are no runs of channels
 };
 
 enum vb_dtype {

@@ -172,7 +172,7 @@ static void make_int4(struct unpack *u, const struct vb_tensor *t, const char *b
   p->zeros_minus_one = c->zeros_minus_one;
   p->zeros = part(u, base, ".qzeros", INTS, false, groups, rows / 8, 0);
   p->scales = part(u, base, ".scales", FLOATS, false, groups, rows, 0);
-  if (!awq) p->groups = part(u, base, ".g_idx", INTS, true, cols, 0, 0);
+  if (!awq) p->groups = part(u, base, ".g_idx", INTS, !c->act_order, cols, 0, 0);
   check_groups(u, p, groups);
 }
 

@@ -280,9 +280,10 @@ static void damaged(void) {
   } cases[] = {
       {FP8, ".weight_scale_inv", NULL, NULL, "missing"}, {FP8, ".weight_scale_inv", "shape", "[1,12]", "shape"},
       {FP8, ".weight", "shape", "[72,40]", "shape"},     {GPTQ, ".scales", NULL, NULL, "missing"},
-      {GPTQ, ".qzeros", "shape", "[15,1]", "shape"},     {GPTQ, ".scales", "dtype", "\"BF16\"", NULL},
-      {GPTQ, ".g_idx", "dtype", "\"F32\"", "dtype F32"}, {GPTQ, ".qweight", "dtype", "\"F32\"", "I32"},
-      {AWQ, ".qzeros", NULL, NULL, "missing"},           {AWQ, ".qweight", "shape", "[40,9]", "shape"}};
+      {GPTQ_ORDER, ".g_idx", NULL, NULL, "missing"},     {GPTQ, ".qzeros", "shape", "[15,1]", "shape"},
+      {GPTQ, ".scales", "dtype", "\"BF16\"", NULL},      {GPTQ, ".g_idx", "dtype", "\"F32\"", "dtype F32"},
+      {GPTQ, ".qweight", "dtype", "\"F32\"", "I32"},     {AWQ, ".qzeros", NULL, NULL, "missing"},
+      {AWQ, ".qweight", "shape", "[40,9]", "shape"}};
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
     struct edit packed, plain;
     both(&r, cases[i].kind, false, &packed, &plain);
