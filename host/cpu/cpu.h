@@ -32,4 +32,5 @@ void vb_cpu_join(const struct vb_join_op *op, int threads);
 void vb_cpu_softcap(const struct vb_softcap_op *op, int threads);
 void vb_cpu_conv(const struct vb_conv_op *op, int threads);
 void vb_cpu_delta(const struct vb_delta_op *op, int threads);
+void vb_cpu_indexer(const struct vb_indexer_op *op, int threads);
 #endif

@@ -12,9 +12,7 @@ typedef uint64_t vul __attribute__((vector_size(32), may_alias));
 enum { VB_W = 8 };
 
 static inline vl vb_mul_even(vi a, vi b) { return (vl)_mm256_mul_epi32((__m256i)a, (__m256i)b); }
-static inline vi vb_mul16(int32_t a, vi b) {
-  return (vi)_mm256_madd_epi16(_mm256_set1_epi32(a & 0xffff), (__m256i)b);
-}
+static inline vi vb_mul16(int32_t a, vi b) { return (vi)_mm256_madd_epi16(_mm256_set1_epi32(a & 0xffff), (__m256i)b); }
 
 #include "cpu/delta_tile.h"
 

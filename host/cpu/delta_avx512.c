@@ -12,9 +12,7 @@ typedef uint64_t vul __attribute__((vector_size(64), may_alias));
 enum { VB_W = 16 };
 
 static inline vl vb_mul_even(vi a, vi b) { return (vl)_mm512_mul_epi32((__m512i)a, (__m512i)b); }
-static inline vi vb_mul16(int32_t a, vi b) {
-  return (vi)_mm512_madd_epi16(_mm512_set1_epi32(a & 0xffff), (__m512i)b);
-}
+static inline vi vb_mul16(int32_t a, vi b) { return (vi)_mm512_madd_epi16(_mm512_set1_epi32(a & 0xffff), (__m512i)b); }
 
 #include "cpu/delta_tile.h"
 

@@ -76,6 +76,8 @@ struct vb_isa {
   /// rows <= VB_TILE_ROWS, tiles <= VB_TILES; packs of blocks b, back to back; acc[tile][VB_TILE_ROWS][VB_TILE].
   void (*tile_p2)(const struct vb_w8 *w, uint32_t row, uint32_t rows, struct vb_range b, const uint8_t *packs,
                   uint32_t tiles, int64_t *acc);
+  /// sum[r] += the weighted sum over lanes of max(0, acc[r]).
+  void (*relu_dot)(const int64_t (*acc)[VB_TILE], const int64_t *weight, uint32_t rows, int64_t *sum);
   /// Carrier arithmetic of n values.
   void (*add)(const vb_z *a, const vb_z *b, uint32_t n, vb_z *y); ///< y may be a
   void (*mul)(const vb_z *a, const vb_z *b, uint32_t n, vb_z *y); ///< y may be a
@@ -120,6 +122,7 @@ void vb_portable_tanh(const vb_z *x, uint32_t n, vb_z *y);
 void vb_avx512_norm_each(const int64_t *acc, const int32_t *e, int add, uint32_t n, vb_z *z);
 void vb_avx512_sigmoid(const vb_z *x, uint32_t n, vb_z *y);
 void vb_avx512_tanh(const vb_z *x, uint32_t n, vb_z *y);
+void vb_portable_relu_dot(const int64_t (*acc)[VB_TILE], const int64_t *weight, uint32_t rows, int64_t *sum);
 void vb_portable_scores(struct vb_attn_tile *t);
 size_t vb_avx2_attn_work(const struct vb_kv *kv);
 void vb_avx2_attn_scores(struct vb_attn_tile *t);

@@ -182,6 +182,7 @@ const struct vb_isa vb_isa_avx2 = {
     .tile_block = VB_PACK_BLOCK,
     .tile_pack = vb_avx2_pack,
     .tile_p2 = tile_p2,
+    .relu_dot = vb_portable_relu_dot,
     .add = vb_portable_add,
     .mul = vb_portable_mul,
     .mul_scalar = vb_portable_mul_scalar,

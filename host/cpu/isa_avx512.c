@@ -230,6 +230,15 @@ static void tile_p2(const struct vb_w8 *w, uint32_t row, uint32_t rows, struct v
   }
 }
 
+static void relu_dot(const int64_t (*acc)[VB_TILE], const int64_t *weight, uint32_t rows, int64_t *sum) {
+  const __m512i zero = _mm512_setzero_si512(), w0 = _mm512_load_si512(weight), w1 = _mm512_load_si512(weight + 8);
+  for (uint32_t r = 0; r < rows; r++) {
+    __m512i a = _mm512_mullo_epi64(_mm512_max_epi64(_mm512_load_si512(acc[r]), zero), w0);
+    __m512i b = _mm512_mullo_epi64(_mm512_max_epi64(_mm512_load_si512(acc[r] + 8), zero), w1);
+    sum[r] += _mm512_reduce_add_epi64(_mm512_add_epi64(a, b));
+  }
+}
+
 const struct vb_isa vb_isa_avx512vnni = {
     .name = "avx512vnni",
     .supported = supported,
@@ -240,6 +249,7 @@ const struct vb_isa vb_isa_avx512vnni = {
     .tile_block = VB_PACK_BLOCK,
     .tile_pack = vb_avx512_pack,
     .tile_p2 = tile_p2,
+    .relu_dot = relu_dot,
     .add = vb_avx512_add,
     .mul = vb_avx512_mul,
     .mul_scalar = vb_avx512_mul_scalar,

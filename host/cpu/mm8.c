@@ -21,6 +21,10 @@ void vb_mm8_pack(const struct vb_isa *isa, const struct vb_mm8 *j, uint32_t i, u
 static void sink_tile(const struct vb_isa *isa, const struct vb_mm8 *j, struct vb_range n, uint32_t tile,
                       int64_t (*acc)[VB_TILE]) {
   uint32_t lanes = lanes_of(j, tile), rows = n.end - n.begin, at = n.begin - j->first;
+  if (j->sink == VB_MM8_RELU) {
+    isa->relu_dot((const int64_t(*)[VB_TILE])acc, j->weight + tile * VB_TILE, rows, j->sums + at);
+    return;
+  }
   if (j->sink != VB_MM8_Z) {
     for (uint32_t l = 0; l < lanes; l++) {
       int64_t *to = j->acc[tile * VB_TILE + l] + at;
@@ -49,6 +53,8 @@ static void sink_row(const struct vb_isa *isa, const struct vb_mm8 *j, struct vb
     vb_z *to = j->z[i] + at;
     isa->norm(acc, j->w->max + n.begin, j->a[i].max - 254 - 8, rows, to);
     for (uint32_t r = 0; j->bias && r < rows; r++) to[r] = vb_add(to[r], j->bias[at + r]);
+  } else if (j->sink == VB_MM8_RELU) {
+    for (uint32_t r = 0; r < rows; r++) j->sums[at + r] += acc[r] > 0 ? j->weight[i] * acc[r] : 0;
   } else {
     int64_t *to = j->acc[i] + at;
     for (uint32_t r = 0; r < rows; r++) to[r] = acc[r] + (j->sink == VB_MM8_ADD ? to[r] : 0);

@@ -9,6 +9,7 @@ enum vb_mm8_sink {
   VB_MM8_Z,   ///< z[i][row - first] = NORM (+ bias)
   VB_MM8_ACC, ///< acc[i][row - first] = sum
   VB_MM8_ADD, ///< acc[i][row - first] += sum
+  VB_MM8_RELU ///< sums[row - first] += weight[i] * max(0, sum)
 };
 
 struct vb_mm8 {
@@ -18,9 +19,11 @@ struct vb_mm8 {
   struct vb_range b;
   const uint8_t *packs; ///< vb_mm8_tiles() tiles filled by vb_mm8_pack; unused when there are none
   enum vb_mm8_sink sink;
-  vb_z *const *z;      ///< [count]
-  int64_t *const *acc; ///< [count]
-  const vb_z *bias;    ///< indexed like z, or NULL
+  vb_z *const *z;        ///< [count]
+  int64_t *const *acc;   ///< [count]
+  const vb_z *bias;      ///< indexed like z, or NULL
+  const int64_t *weight; ///< [count, rounded up to VB_TILE], 0 from count on
+  int64_t *sums;
 };
 
 /// How many tiles pay for `count` rows; the rest is done row by row.

@@ -26,6 +26,11 @@ static void p2_i14(const struct vb_w14 *w, uint32_t row, uint32_t rows, const st
   }
 }
 
+void vb_portable_relu_dot(const int64_t (*acc)[VB_TILE], const int64_t *weight, uint32_t rows, int64_t *sum) {
+  for (uint32_t r = 0; r < rows; r++)
+    for (int l = 0; l < VB_TILE; l++) sum[r] += acc[r][l] > 0 ? weight[l] * acc[r][l] : 0;
+}
+
 void vb_portable_scores(struct vb_attn_tile *t) {
   for (int l = 0; l < VB_TILE; l++) t->m[l] = VB_M_NONE;
   for (uint32_t j = 0; j < t->n; j++) {
@@ -50,6 +55,7 @@ const struct vb_isa vb_isa_portable = {
     .norm = norm,
     .p2_i8 = p2_i8,
     .p2_i14 = p2_i14,
+    .relu_dot = vb_portable_relu_dot,
     .add = vb_portable_add,
     .mul = vb_portable_mul,
     .mul_scalar = vb_portable_mul_scalar,

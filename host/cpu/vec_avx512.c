@@ -61,7 +61,8 @@ static inline __m512i t31(__m256i x) {
   __m512i man = _mm512_or_si512(_mm512_and_si512(w, _mm512_set1_epi64(0x7fffff)), _mm512_set1_epi64(0x800000));
   __m512i s = _mm512_sub_epi64(_mm512_set1_epi64(157), expb);
   __m512i p = _mm512_mullo_epi64(man, _mm512_set1_epi64(396564993198));
-  return _mm512_min_epu64(vb_shr_rhu8(p, _mm512_max_epi64(s, _mm512_set1_epi64(22))), _mm512_set1_epi64((int64_t)1 << 38));
+  return _mm512_min_epu64(vb_shr_rhu8(p, _mm512_max_epi64(s, _mm512_set1_epi64(22))),
+                          _mm512_set1_epi64((int64_t)1 << 38));
 }
 
 // NORM of n * 2^(exponent - 1023), n >= 0: one rounding, from 64 to 24 bits; the scaling is exact in double.

@@ -56,7 +56,7 @@ static vb_result run_cpu(struct vb_device *d, enum vb_op_kind kind, const union 
   case VB_OP_SOFTCAP: vb_cpu_softcap(&op->softcap, d->threads); return VB_OK;
   case VB_OP_CONV: vb_cpu_conv(&op->conv, d->threads); return VB_OK;
   case VB_OP_DELTA: vb_cpu_delta(&op->delta, d->threads); return VB_OK;
-  case VB_OP_INDEXER: vb_ref_indexer(&op->indexer); return VB_OK;
+  case VB_OP_INDEXER: vb_cpu_indexer(&op->indexer, d->threads); return VB_OK;
   case VB_OP_KINDS: break;
   }
   return vb_fail(VB_DEVICE, "cpu: unknown operator kind %d", (int)kind);

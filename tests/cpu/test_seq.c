@@ -44,7 +44,8 @@ static void softcap(void) {
     uint32_t tokens = between(&r, 1, 4), cols = between(&r, 1, vb_rng_below(&r, 4) ? 100 : 3000);
     uint64_t size = (uint64_t)tokens * cols;
     vb_z *x = random_values(&r, size), *y = poisoned(4 * size);
-    struct vb_softcap_op op = {.x = x, .cols = cols, .t = random_range(&r, tokens), .n = random_range(&r, cols), .y = y};
+    struct vb_softcap_op op = {
+        .x = x, .cols = cols, .t = random_range(&r, tokens), .n = random_range(&r, cols), .y = y};
     bool usual = vb_rng_below(&r, 2);
     op.cap = usual ? 0x41f00000u : vb_rng_z(&r, VB_GEN_MIX);     // 30
     op.inv_cap = usual ? 0x3d088889u : vb_rng_z(&r, VB_GEN_MIX); // 1 / 30
@@ -130,7 +131,8 @@ static void delta_case(struct vb_rng *r) {
   vb_z *q = values_in(r, keys, -spread, spread > 6 ? 4 : -1, false);
   vb_z *k = values_in(r, keys, -spread, spread > 6 ? 4 : -1, false);
   vb_z *v = spread > 6 ? random_values(r, heads * op.dv) : values_in(r, heads * op.dv, -5, 3, false);
-  vb_z *a = spread > 6 ? random_values(r, heads) : values_in(r, heads, -4, 2, false), *b = values_in(r, heads, -6, 4, false);
+  vb_z *a = spread > 6 ? random_values(r, heads) : values_in(r, heads, -4, 2, false),
+       *b = values_in(r, heads, -6, 4, false);
   vb_z *ea = values_in(r, op.heads, -spread, spread > 6 ? 20 : 3, true), *dt = values_in(r, op.heads, -5, 3, false);
   if (!vb_rng_below(r, 4)) memset(k, 0, keys / 2 * sizeof *k);
   op.q = q, op.k = k, op.v = v, op.a = a, op.b = b, op.ea = ea, op.dt_bias = dt, op.scale = value_in(r, -5, 0, true);
@@ -161,9 +163,61 @@ static void delta(void) {
   for (uint32_t n = 0; more_cases("delta", n, 60); n++) delta_case(&r);
 }
 
+static void indexer_case(struct vb_rng *r) {
+  struct config c;
+  uint32_t heads = between(r, 1, vb_rng_below(r, 4) ? 20 : 70), tokens = between(r, 1, heads > 20 ? 3 : 12);
+  uint32_t past = between(r, 0, 120), d = vb_rng_below(r, 2) ? 64 : between(r, 1, 130);
+  if (!vb_rng_below(r, 8)) past = between(r, 500, 700), d = between(r, 1, 40), heads = between(r, 1, 9), tokens = 1;
+  if (!vb_rng_below(r, 20)) d = VB_MAX_DK, tokens = 1, past &= 31;
+  struct vb_kv kv = {.heads = 1, .dk = d, .capacity = past + tokens, .length = past + tokens};
+  const uint64_t rows = (uint64_t)tokens * heads, rec = vb_rec_bytes(d);
+  kv.k = poisoned(kv.capacity * rec);
+  uint8_t *q = poisoned(rows * rec);
+  vb_z *x = random_values(r, (uint64_t)kv.length * d), *y = random_values(r, rows * d), *w = random_values(r, rows);
+  for (uint32_t j = 0; j < kv.length; j++) vb_rec_fill(x + (size_t)j * d, d, kv.k + j * rec);
+  if (!vb_rng_below(r, 3)) // ties
+    for (uint32_t j = 0; j < kv.length; j++) memcpy(kv.k + j * rec, kv.k + vb_rng_below(r, 3) % (j + 1) * rec, rec);
+  for (uint64_t i = 0; i < rows; i++) vb_rec_fill(y + i * d, d, q + i * rec);
+  struct vb_indexer_op op = {.q = q, .w = w, .kv = &kv, .heads = heads, .first_count = past + 1};
+  op.w_scale = value_in(r, -8, 0, true), op.k = vb_rng_below(r, 8) ? between(r, 1, kv.length + 2) : 1;
+  op.t = random_range(r, tokens), op.key = random_range(r, kv.length), op.score_stride = kv.length + between(r, 0, 2);
+  const uint64_t scores = (uint64_t)tokens * op.score_stride, lists = (uint64_t)tokens * op.k;
+  uint32_t *score = op.score = poisoned(4 * scores), *list = op.list = poisoned(4 * lists);
+  uint32_t *count = op.count = poisoned(4ull * tokens);
+  for (op.mode = VB_INDEXER_FULL; op.mode <= VB_INDEXER_SCORES; op.mode++) vb_ref_indexer(&op);
+  for (uint32_t i = 0; config_at(r, i, &c); i++) {
+    op.score = poisoned(4 * scores), op.list = poisoned(4 * lists), op.count = poisoned(4ull * tokens);
+    config_enter(&c);
+    for (op.mode = VB_INDEXER_FULL; op.mode <= VB_INDEXER_SCORES; op.mode++) vb_cpu_indexer(&op, c.threads);
+    config_leave();
+    compare(r, "indexer scores", &c, score, op.score, scores, 4);
+    compare(r, "indexer", &c, list, op.list, lists, 4);
+    compare(r, "indexer", &c, count, op.count, tokens, 4);
+    // The lists again, from scores of two key ranges.
+    struct vb_indexer_op half = op;
+    uint32_t cut = between(r, 0, kv.length);
+    half.mode = VB_INDEXER_SCORES;
+    memset(op.list, 0xa5, 4 * lists);
+    config_enter(&c);
+    half.key = (struct vb_range){cut, kv.length};
+    vb_cpu_indexer(&half, c.threads);
+    half.key = (struct vb_range){0, cut};
+    vb_cpu_indexer(&half, c.threads);
+    config_leave();
+    vb_merge_indexer(&op);
+    compare(r, "indexer split", &c, list, op.list, lists, 4);
+    free(op.score), free(op.list), free(op.count);
+  }
+  free(kv.k), free(q), free(x), free(y), free(w), free(score), free(list), free(count);
+}
+static void indexer(void) {
+  struct vb_rng r = vb_test_rng();
+  for (uint32_t n = 0; more_cases("indexer", n, 40); n++) indexer_case(&r);
+}
+
 int main(int argc, char **argv) {
-  static const struct vb_test tests[] = {
-      {"join", join}, {"softcap", softcap}, {"conv", conv}, {"delta", delta}, {0}};
+  static const struct vb_test tests[] = {{"join", join},   {"softcap", softcap}, {"conv", conv},
+                                         {"delta", delta}, {"indexer", indexer}, {0}};
   const struct vb_suite suites[] = {{"cpu_seq", tests, NULL, NULL}, {0}};
   return vb_test_main(argc, argv, suites);
 }
