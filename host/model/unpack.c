@@ -13,16 +13,23 @@ static uint32_t word(const struct vb_tensor *t, uint64_t i) {
 }
 static uint8_t byte(const struct vb_tensor *t, uint64_t i) { return ((const uint8_t *)t->data)[i]; }
 
-static double power(uint8_t e8m0) { return e8m0 == 255 ? (double)NAN : ldexp(1, e8m0 - 127); }
+static double from_bits(uint64_t u) {
+  double d;
+  memcpy(&d, &u, 8);
+  return d;
+}
+
+static double power(uint8_t e8m0) { return e8m0 == 255 ? (double)NAN : from_bits((uint64_t)(e8m0 + 896) << 52); }
 
 static double scale_at(const struct vb_tensor *t, uint64_t i) {
   return t->dtype == VB_F8_E8M0 ? power(byte(t, i)) : vb_tensor_at(t, i);
 }
 
 static double e4m3(uint8_t b) {
-  const int e = b >> 3 & 15, m = b & 7;
-  double x = (b & 127) == 127 ? (double)NAN : e ? ldexp(8 + m, e - 10) : ldexp(m, -9);
-  return b & 128 ? -x : x;
+  const uint64_t sign = (uint64_t)(b & 128) << 56, e = b >> 3 & 15, m = b & 7;
+  if ((b & 127) == 127) return (double)NAN;
+  if (e) return from_bits(sign | (e + 1016) << 52 | m << 49);
+  return b & 128 ? -(double)m * 0x1p-9 : (double)m * 0x1p-9;
 }
 
 static double fp8_at(const struct vb_tensor *t, uint64_t i) {

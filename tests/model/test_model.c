@@ -49,11 +49,15 @@ static void same_weights(const struct vb_model *a, const struct vb_model *b) {
     same_z(x->q_bias, y->q_bias, c->heads * c->head_dim);
     same_z(x->k_bias, y->k_bias, kv);
     same_z(x->v_bias, y->v_bias, kv);
-    const struct vb_w8 *p[] = {
-        &x->q, &x->k, &x->v, &x->o, &x->gate, &x->up, &x->down, &x->experts.gate, &x->experts.up, &x->experts.down};
-    const struct vb_w8 *q[] = {
-        &y->q, &y->k, &y->v, &y->o, &y->gate, &y->up, &y->down, &y->experts.gate, &y->experts.up, &y->experts.down};
-    for (int i = 0; i < 10; i++) same_w8(p[i], q[i]);
+#define W8(w)                                                                                                   \
+  {                                                                                                             \
+    &(w)->q, &(w)->k, &(w)->v, &(w)->o, &(w)->gate, &(w)->up, &(w)->down, &(w)->experts.gate, &(w)->experts.up, \
+        &(w)->experts.down, &(w)->experts.shared_gate, &(w)->experts.shared_up, &(w)->experts.shared_down,      \
+        &(w)->shared_expert_gate, &(w)->q_a, &(w)->q_b, &(w)->kv_a, &(w)->k_b, &(w)->v_b, &(w)->uk, &(w)->uv,   \
+        &(w)->index_q, &(w)->index_k, &(w)->index_w, &(w)->qkvz, &(w)->ba                                       \
+  }
+    const struct vb_w8 *p[] = W8(x), *q[] = W8(y);
+    for (size_t i = 0; i < sizeof p / sizeof *p; i++) same_w8(p[i], q[i]);
     CU_ASSERT_EQUAL(x->router.rows, y->router.rows);
     if (!x->router.rows) continue;
     VB_EXPECT_SAME("container", x->router.q, y->router.q, (uint64_t)x->router.rows * x->router.blocks * 32);
@@ -162,42 +166,56 @@ static void save_errors(void) {
 
 // --- other forms of the same model ---
 
+// Tensor of expert x; part 0 gate, 1 up, 2 down.
+static const struct vb_tensor *expert(const struct vb_model *m, uint32_t l, uint32_t x, int part) {
+  static const char *const plain[] = {"gate_proj", "up_proj", "down_proj"}, *const mixtral[] = {"w1", "w3", "w2"};
+  const bool old = m->config.family == VB_MIXTRAL;
+  char name[200];
+  snprintf(name, sizeof name, "%s.experts.%u.%s.weight", old ? "block_sparse_moe" : "mlp", x,
+           (old ? mixtral : plain)[part]);
+  return layer_tensor(m, l, name);
+}
+
 // Move the per-expert tensors of a layer into two fused ones, as transformers 5 may save them.
 static void fuse(struct edit *e, const struct vb_model *m, uint32_t l) {
   const struct vb_config *c = &m->config;
-  const size_t one = (size_t)2 * c->moe_inter * c->hidden;
+  const enum vb_dtype type = expert(m, l, 0, 0)->dtype;
+  const size_t one = vb_dtype_bytes(type) * c->moe_inter * c->hidden;
   char name[200], shape[64];
   for (int down = 0; down < 2; down++) {
     snprintf(name, sizeof name, "model.layers.%u.mlp.experts.%s", l, down ? "down_proj" : "gate_up_proj");
     snprintf(shape, sizeof shape, "[%u,%u,%u]", c->experts, down ? c->hidden : 2 * c->moe_inter,
              down ? c->moe_inter : c->hidden);
     size_t at = e->bytes, n = one * c->experts * (down ? 1 : 2);
-    edit_append(e, name, "BF16", shape, n);
+    edit_append(e, name, vb_dtype_name(type), shape, n);
     for (uint32_t x = 0; x < c->experts; x++)
-      for (int up = 0; up < (down ? 1 : 2); up++, at += one) {
-        snprintf(name, sizeof name, "mlp.experts.%u.%s_proj.weight", x, down ? "down" : up ? "up" : "gate");
-        memcpy(e->data + at, layer_tensor(m, l, name)->data, one);
-      }
+      for (int up = 0; up < (down ? 1 : 2); up++, at += one)
+        memcpy(e->data + at, expert(m, l, x, down ? 2 : up)->data, one);
   }
 }
 
-static void fused_experts(void) {
-  struct edit e = edit_load("qwen3_moe"), packed = edit_load("qwen3_moe");
-  struct vb_model *m = open_model("tests/fixtures/qwen3_moe", false);
+static void fuse_model(const char *fixture) {
+  char path[300];
+  snprintf(path, sizeof path, "tests/fixtures/%s", fixture);
+  struct edit e = edit_load(fixture), packed = edit_load(fixture);
+  struct vb_model *m = open_model(path, false);
   json_object_clear(packed.header);
   packed.bytes = 0;
   const char *name;
   json_t *v;
   json_object_foreach(e.header, name, v) { // the safetensors format allows no gaps: append everything anew
-    if (strstr(name, ".mlp.experts.")) continue;
+    if (strstr(name, ".experts.")) continue;
     size_t n, at = packed.bytes;
     const uint8_t *from = edit_tensor(&e, name, &n);
-    char *shape = json_dumps(json_object_get(v, "shape"), 0);
-    edit_append(&packed, name, "BF16", shape, n);
+    char *shape = json_dumps(json_object_get(v, "shape"), 0), other[300];
+    const char *router = strstr(name, "block_sparse_moe.gate");
+    if (router) snprintf(other, sizeof other, "%.*smlp.gate.weight", (int)(router - name), name);
+    edit_append(&packed, router ? other : name, json_string_value(json_object_get(v, "dtype")), shape, n);
     memcpy(packed.data + at, from, n);
     free(shape);
   }
-  for (uint32_t l = 0; l < m->config.layers; l++) fuse(&packed, m, l);
+  for (uint32_t l = 0; l < m->config.layers; l++)
+    if (m->config.is_moe[l]) fuse(&packed, m, l);
   const char *dir = temp_dir();
   edit_save(&packed, dir);
   struct vb_model *f = open_model(dir, false);
@@ -205,15 +223,21 @@ static void fused_experts(void) {
     CU_ASSERT(f->tensor_count < m->tensor_count);
     same_weights(m, f);
     static const int32_t tokens[] = {3, 1, 4, 1, 5, 9, 2, 6};
-    double a[8 * 97], b[8 * 97];
+    double a[8 * 128], b[8 * 128];
     CU_ASSERT_EQUAL(vb_truth_logits(m, tokens, 8, a), VB_OK);
     CU_ASSERT_EQUAL(vb_truth_logits(f, tokens, 8, b), VB_OK);
-    CU_ASSERT(!memcmp(a, b, sizeof a));
+    CU_ASSERT(!memcmp(a, b, 8 * m->config.vocab * sizeof *a));
   }
   vb_model_close(f);
   vb_model_close(m);
   edit_free(&e);
   edit_free(&packed);
+}
+
+static void fused_experts(void) {
+  static const char *const fixtures[] = {"qwen3_moe",   "qwen2_moe",   "mixtral",
+                                         "deepseek_v2", "deepseek_v3", "qwen3_next"};
+  for (size_t i = 0; i < sizeof fixtures / sizeof *fixtures; i++) fuse_model(fixtures[i]);
 }
 
 static void tied_head_may_be_stored(void) {
