@@ -167,6 +167,7 @@ static struct vb_delta_state random_state(struct arena *a, struct vb_rng *r, con
       }
       s.len[c] = top ? vb_msb(top) + 1 : 0;
       s.c[c] = vb_rng_below(r, 4) ? (int32_t)between(r, 0, 10) - 30 : (int32_t)between(r, 0, 160) - 130;
+      if (vb_rng_below(r, 4) == 0) s.c[c] = (int32_t)between(r, 0, 6) - 100 - s.len[c];
     }
   }
   return s;
@@ -185,6 +186,14 @@ static vb_z *unit_vectors(struct arena *a, struct vb_rng *r, size_t n) {
   vb_z *x = values(a, r, vb_rng_below(r, 4) ? VB_GEN_GAUSS : any_gen(r), n);
   for (size_t i = 0; i < n; i++) x[i] = vb_mul(x[i], vb_from_float(0.11f));
   if (vb_rng_below(r, 5) == 0) memset(x, 0, n / 2 * 4);
+  return x;
+}
+
+/// Logits of the decay, some of which leave the state as it is.
+static vb_z *decay_logits(struct arena *a, struct vb_rng *r, size_t n) {
+  vb_z *x = values(a, r, vb_rng_below(r, 4) ? VB_GEN_GAUSS : any_gen(r), n);
+  for (size_t i = 0; i < n; i++)
+    if (vb_rng_below(r, 3) == 0) x[i] = vb_from_float(-1000.0f);
   return x;
 }
 
@@ -209,7 +218,7 @@ static void delta(struct vb_rng *r) {
     op.q = unit_vectors(&a, r, vectors), op.k = unit_vectors(&a, r, vectors);
     op.v = values(&a, r, vb_rng_below(r, 3) ? VB_GEN_GAUSS : any_gen(r), n);
     op.b = values(&a, r, VB_GEN_GAUSS, (size_t)tokens * heads);
-    op.a = values(&a, r, vb_rng_below(r, 4) ? VB_GEN_GAUSS : any_gen(r), (size_t)tokens * heads);
+    op.a = decay_logits(&a, r, (size_t)tokens * heads);
     struct vb_delta_op ref = op;
     op.after = new_state(&a, &bytes), ref.after = new_state(&a, &bytes);
     op.y = junk(&a, n * 4), ref.y = junk(&a, n * 4);
@@ -232,7 +241,7 @@ static void indexer_case(struct vb_rng *r, uint32_t keys, uint32_t tokens, uint3
   size_t n = (size_t)tokens * heads;
   struct vb_indexer_op op = {.q = queries(&a, r, n, dk),
                              .w = values(&a, r, vb_rng_below(r, 3) ? VB_GEN_GAUSS : any_gen(r), n),
-                             .w_scale = vb_from_float(0.08f),
+                             .w_scale = vb_rng_below(r, 3) ? vb_from_float(0.08f) : VB_Z_ONE,
                              .kv = &kv,
                              .heads = heads,
                              .first_count = keys - tokens + 1,
@@ -242,7 +251,9 @@ static void indexer_case(struct vb_rng *r, uint32_t keys, uint32_t tokens, uint3
                              .score_stride = keys + between(r, 0, 3)};
   if (vb_rng_below(r, 5) == 0)
     memset((void *)(uintptr_t)(op.q + vb_rng_below(r, n) * vb_rec_bytes(dk)), 0, vb_rec_bytes(dk));
-  if (vb_rng_below(r, 8) == 0) memset((void *)(uintptr_t)op.w, 0, n * 4); // all scores equal
+  vb_z *weight = (vb_z *)(uintptr_t)op.w;
+  if (vb_rng_below(r, 3) == 0) weight[vb_rng_below(r, n)] = 0x5effffff ^ (vb_z)vb_rng_below(r, 2) << 31; // rounds up
+  if (vb_rng_below(r, 8) == 0) memset(weight, 0, n * 4); // all scores equal
   struct vb_indexer_op ref = op;
   op.list = junk(&a, (size_t)tokens * op.k * 4), ref.list = junk(&a, (size_t)tokens * op.k * 4);
   op.count = junk(&a, tokens * 4), ref.count = junk(&a, tokens * 4);
@@ -260,6 +271,12 @@ static void indexer_case(struct vb_rng *r, uint32_t keys, uint32_t tokens, uint3
     vb_ref_indexer(&ref);
     OK(vb_ocl_indexer(ocl_dev, &op));
     VB_EXPECT_SAME("indexer", ref.score, op.score, scores);
+  }
+  memset(op.list, 0, (size_t)tokens * op.k * 4);
+  for (uint32_t t = op.t.begin; t < op.t.end; t++) {
+    uint32_t *want = ref.list + (size_t)t * op.k, *got = op.list + (size_t)t * op.k;
+    vb_ref_topk(op.score + (size_t)t * op.score_stride, op.first_count + t, op.k, got);
+    VB_EXPECT_SAME("indexer", want, got, op.k);
   }
   vb_ocl_forget_kv(ocl_dev, kv.id);
   drop(&a);
