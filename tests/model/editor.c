@@ -135,6 +135,18 @@ struct vb_model *open_model(const char *path, bool raw) {
   return m;
 }
 
+void refused(const char *what, const char *dir, const char *word, const char *word2) {
+  for (int raw = 0; raw < 2; raw++) {
+    struct vb_model *m = NULL;
+    vb_result r = vb_model_open(dir, raw, &m);
+    const char *message = r == VB_OK ? "" : vb_last_error();
+    VB_CHECK(r == VB_BAD_INPUT && !m, "%s: result %s: %s", what, vb_result_string(r), message);
+    VB_CHECK(strstr(message, word) && strstr(message, word2) && strstr(message, dir),
+             "%s: message '%s' lacks '%s' or '%s'", what, message, word, word2);
+    vb_model_close(m);
+  }
+}
+
 struct vb_model *open_contract(const char *path) {
   struct vb_model *m;
   if (vb_model_open(path, false, &m) == VB_OK) return m;

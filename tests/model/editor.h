@@ -33,6 +33,8 @@ int find_models(void);
 struct vb_model *open_model(const char *path, bool raw);
 /// The same with contract weights; NULL without a failure for the one fixture whose clamp the operators do not have.
 struct vb_model *open_contract(const char *path);
+/// The model below dir must be refused, raw or not, as bad input whose message contains dir and both words.
+void refused(const char *what, const char *dir, const char *word, const char *word2);
 /// Tensor `name` of layer l.
 const struct vb_tensor *layer_tensor(const struct vb_model *m, uint32_t l, const char *name);
 

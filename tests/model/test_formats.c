@@ -261,7 +261,7 @@ static void int4_lossless(void) {
 
 // --- bad input ---
 
-static void refused(const char *what, const struct edit *e, const char *word, const char *word2) {
+static void must_fail(const char *what, const struct edit *e, const char *word, const char *word2) {
   const char *dir = temp_dir();
   edit_save(e, dir);
   struct vb_model *m;
@@ -296,7 +296,7 @@ static void damaged(void) {
     } else {
       json_object_set_new(entry, cases[i].member, json_loads(cases[i].value, JSON_DECODE_ANY, NULL));
     }
-    if (cases[i].word) refused(name, &packed, base, cases[i].word);
+    if (cases[i].word) must_fail(name, &packed, base, cases[i].word);
     edit_free(&packed);
     edit_free(&plain);
   }
@@ -305,16 +305,16 @@ static void damaged(void) {
   size_t n;
   const uint32_t far = 3;
   memcpy(edit_tensor(&packed, "model.layers.0.mlp.up_proj.g_idx", &n) + 8, &far, 4);
-  refused("group", &packed, "up_proj.g_idx' names group 3 at [2]", "there are 3");
+  must_fail("group", &packed, "up_proj.g_idx' names group 3 at [2]", "there are 3");
   json_object_del(packed.config, "quantization_config");
-  refused("no quantization_config", &packed, "weight", "missing");
+  must_fail("no quantization_config", &packed, "weight", "missing");
   edit_free(&packed);
   edit_free(&plain);
   both(&r, FP8, false, &packed, &plain);
   edit_tensor(&packed, "model.layers.0.mlp.up_proj.weight", &n)[5] = 0x7f;
-  refused("NaN", &packed, "model.layers.0.mlp.up_proj.weight' is NaN at [0, 5]", "");
+  must_fail("NaN", &packed, "model.layers.0.mlp.up_proj.weight' is NaN at [0, 5]", "");
   json_object_del(packed.config, "quantization_config");
-  refused("no quantization_config", &packed, "has dtype F8_E4M3", "quantization_config");
+  must_fail("no quantization_config", &packed, "has dtype F8_E4M3", "quantization_config");
   edit_free(&packed);
   edit_free(&plain);
 }
@@ -342,7 +342,7 @@ static void config_keys(void) {
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
     struct edit e = edit_load("llama3");
     json_object_set_new(e.config, "quantization_config", json_loads(cases[i].value, JSON_DECODE_ANY, NULL));
-    refused(cases[i].value, &e, cases[i].key, cases[i].word);
+    must_fail(cases[i].value, &e, cases[i].key, cases[i].word);
     edit_free(&e);
   }
 }

@@ -105,7 +105,7 @@ static void round_trip(void) {
   globfree(&g);
 }
 
-static void refused(const char *what, const char *path, const char *word) {
+static void must_fail(const char *what, const char *path, const char *word) {
   struct vb_model *m;
   vb_result r = vb_model_open(path, false, &m);
   VB_CHECK(r == VB_BAD_INPUT && !m && strstr(vb_last_error(), word) && strstr(vb_last_error(), path), "%s: %s: %s",
@@ -128,9 +128,9 @@ static void container_damage(void) {
     good[at] ^= bit;
     write_bytes(file, good, n);
     good[at] ^= bit;
-    refused("bit flip", file, "container");
+    must_fail("bit flip", file, "container");
     write_bytes(file, good, vb_rng_below(&r, n));
-    refused("cut", file, "container");
+    must_fail("cut", file, "container");
   }
   // Damage behind a valid seal, as bad memory would make it: the tensor's own hash names it.
   const struct vb_tensor *t = vb_model_find(m, "model.layers.1.mlp.up_proj.weight");
@@ -142,11 +142,11 @@ static void container_damage(void) {
                           (unsigned long long)XXH64(good + 512, n - 512, 0));
     memcpy(good, seal, (size_t)length);
     write_bytes(file, good, n);
-    refused("flip with a new seal", file, "tensor 'model.layers.1.mlp.up_proj.weight' does not match its checksum");
+    must_fail("flip with a new seal", file, "tensor 'model.layers.1.mlp.up_proj.weight' does not match its checksum");
   }
   write_bytes(file, "\211HDF\r\n\032\n", 8);
-  refused("another HDF5 file", file, "not a Verbatim model container");
-  refused("expected.h5", "tests/fixtures/llama2/expected.h5", "not a Verbatim model container");
+  must_fail("another HDF5 file", file, "not a Verbatim model container");
+  must_fail("expected.h5", "tests/fixtures/llama2/expected.h5", "not a Verbatim model container");
   free(good);
   vb_model_close(m);
 }
@@ -251,7 +251,7 @@ static void tied_head_may_be_stored(void) {
   vb_model_close(open_model(dir, false));
   e.data[at + 2] ^= 1;
   edit_save(&e, dir);
-  refused("another head", dir, "lm_head.weight' differs");
+  must_fail("another head", dir, "lm_head.weight' differs");
   edit_free(&e);
 }
 
