@@ -3,9 +3,14 @@
 #include "base/file.h"
 #include "num/tables.h"
 #include "vb_version.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
+#include <xxhash.h>
 
 static char command_line[2048];
 
@@ -29,16 +34,60 @@ size_t vb_h5_bytes(enum vb_h5_type t) { return H5Tget_size(native(t)); }
 /// HDF5 prints its own stack traces by default; ours name the file and the object instead.
 static void quiet(void) { H5Eset_auto2(H5E_DEFAULT, NULL, NULL); }
 
+/// The first 512 bytes of our files (HDF5 leaves them to us) seal the rest: "Verbatim file 1\nbytes N\nxxh64 H\n".
+enum { SEAL_BYTES = 512 };
+static const char seal_magic[] = "Verbatim file 1\n";
+
+static void print_seal(char seal[SEAL_BYTES], uint64_t bytes, uint64_t hash) {
+  memset(seal, '\n', SEAL_BYTES);
+  int n = snprintf(seal, SEAL_BYTES, "%sbytes %" PRIu64 "\nxxh64 %016" PRIx64 "\n", seal_magic, bytes, hash);
+  seal[n] = '\n';
+}
+
+/// Seal of the file as it is, and the one that it carries.
+static vb_result read_seal(int fd, const char *path, char want[SEAL_BYTES], char have[SEAL_BYTES]) {
+  struct stat st;
+  XXH64_state_t *h = XXH64_createState();
+  static const size_t chunk = 1 << 20;
+  char *buffer = malloc(chunk);
+  ssize_t n = 0;
+  vb_result r = VB_OK;
+  if (!h || !buffer) r = vb_fail(VB_DEVICE, "out of memory");
+  else if (fstat(fd, &st) || st.st_size < SEAL_BYTES || pread(fd, have, SEAL_BYTES, 0) != SEAL_BYTES)
+    r = vb_fail(VB_BAD_INPUT, "%s: too short to be a file of ours", path);
+  if (!r) XXH64_reset(h, 0);
+  for (off_t at = SEAL_BYTES; !r && (n = pread(fd, buffer, chunk, at)) > 0; at += n) XXH64_update(h, buffer, (size_t)n);
+  if (!r && n < 0) r = vb_fail(VB_DEVICE, "%s: read error", path);
+  if (!r) print_seal(want, (uint64_t)st.st_size, XXH64_digest(h));
+  if (h) XXH64_freeState(h);
+  free(buffer);
+  return r;
+}
+
+static vb_result write_seal(const char *path) {
+  char want[SEAL_BYTES], have[SEAL_BYTES];
+  int fd = open(path, O_RDWR | O_CLOEXEC);
+  if (fd < 0) return vb_fail(VB_DEVICE, "%s: cannot seal", path);
+  vb_result r = read_seal(fd, path, want, have);
+  if (!r && pwrite(fd, want, SEAL_BYTES, 0) != SEAL_BYTES) r = vb_fail(VB_DEVICE, "%s: cannot seal", path);
+  close(fd);
+  return r;
+}
+
 hid_t vb_h5_create(const char *path, char *tmp, size_t size) {
   quiet();
   vb_file_temp_name(path, tmp, size);
-  hid_t f = H5Fcreate(tmp, H5F_ACC_EXCL, H5P_DEFAULT, H5P_DEFAULT);
+  hid_t plist = H5Pcreate(H5P_FILE_CREATE);
+  H5Pset_userblock(plist, SEAL_BYTES);
+  hid_t f = H5Fcreate(tmp, H5F_ACC_EXCL, plist, H5P_DEFAULT);
+  H5Pclose(plist);
   if (f < 0) (void)vb_fail(VB_BAD_INPUT, "%s: cannot create an HDF5 file there", path);
   return f;
 }
 
 vb_result vb_h5_publish(hid_t file, const char *tmp, const char *path, vb_result earlier) {
   if (H5Fclose(file) < 0 && !earlier) earlier = vb_fail(VB_DEVICE, "%s: write failed", path);
+  if (!earlier) earlier = write_seal(tmp);
   if (earlier) {
     unlink(tmp);
     return earlier;
@@ -55,6 +104,28 @@ hid_t vb_h5_open(const char *path) {
   hid_t f = H5Fopen(path, H5F_ACC_RDONLY, H5P_DEFAULT);
   if (f < 0) (void)vb_fail(VB_BAD_INPUT, "%s: not a complete HDF5 file", path);
   return f;
+}
+
+bool vb_h5_has_seal(const char *path) {
+  char start[sizeof seal_magic - 1];
+  int fd = open(path, O_RDONLY | O_CLOEXEC);
+  bool ours = fd >= 0 && read(fd, start, sizeof start) == sizeof start && !memcmp(start, seal_magic, sizeof start);
+  if (fd >= 0) close(fd);
+  return ours;
+}
+
+hid_t vb_h5_open_sealed(const char *path) {
+  char want[SEAL_BYTES], have[SEAL_BYTES];
+  int fd = open(path, O_RDONLY | O_CLOEXEC);
+  if (fd < 0) {
+    (void)vb_fail(VB_BAD_INPUT, "%s: %s", path, strerror(errno));
+    return -1;
+  }
+  vb_result r = read_seal(fd, path, want, have);
+  close(fd);
+  if (!r && memcmp(have, seal_magic, sizeof seal_magic - 1)) r = vb_fail(VB_BAD_INPUT, "%s: not a file of ours (no seal)", path);
+  if (!r && memcmp(have, want, SEAL_BYTES)) r = vb_fail(VB_BAD_INPUT, "%s: damaged: its length or checksum (xxh64) does not match", path);
+  return r ? -1 : vb_h5_open(path);
 }
 
 vb_result vb_h5_write(hid_t file, const char *name, enum vb_h5_type type, int rank, const uint64_t *dim,

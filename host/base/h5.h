@@ -5,6 +5,7 @@
 #define VERBATIM_BASE_H5_H
 #include "verbatim/result.h"
 #include <hdf5.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -16,7 +17,12 @@ size_t vb_h5_bytes(enum vb_h5_type t);
 hid_t vb_h5_create(const char *path, char *tmp, size_t size);
 /// Close, sync and rename; on `earlier` failure remove the temporary file and return it.
 vb_result vb_h5_publish(hid_t file, const char *tmp, const char *path, vb_result earlier);
-/// Open read-only; -1 and a message that names the file.
+/// Open a file of ours read-only, after its seal (length and xxh64) was checked: HDF5's parser does not survive every damaged
+/// file. -1 and a message that names the file.
+hid_t vb_h5_open_sealed(const char *path);
+/// Whether the file begins as vb_h5_create makes them.
+bool vb_h5_has_seal(const char *path);
+/// Open any HDF5 file read-only; -1 and a message that names the file.
 hid_t vb_h5_open(const char *path);
 
 vb_result vb_h5_write(hid_t file, const char *name, enum vb_h5_type type, int rank, const uint64_t *dim,

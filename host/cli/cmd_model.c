@@ -50,45 +50,35 @@ vb_result vb_cmd_import(const struct vb_cli *c) {
   return r;
 }
 
-static vb_result inspect_h5(const char *path, bool *handled) {
-  char *op = NULL, *text = NULL;
-  hid_t file = vb_h5_open(path);
-  *handled = false;
+/// Cases and logits.
+static vb_result inspect_h5(const char *path) {
+  static const char *const names[] = {"operator",   "path",          "device", "inject",
+                                      "created_by", "tables_sha256", "command"};
+  char *text;
+  hid_t file = vb_h5_open_sealed(path);
   if (file < 0) return VB_BAD_INPUT;
-  bool is_case = H5Aexists(file, "operator") > 0, is_logits = H5Lexists(file, "logits", H5P_DEFAULT) > 0;
-  vb_result r = VB_OK;
-  if (is_case || is_logits) {
-    *handled = true;
-    printf("%s: %s\n", path, is_case ? "operator case (run it with `verbatim replay`)" : "logits");
-    static const char *const names[] = {"operator",   "path",          "device", "inject",
-                                        "created_by", "tables_sha256", "command"};
-    for (uint32_t i = 0; i < sizeof names / sizeof *names; i++) {
-      if (H5Aexists(file, names[i]) <= 0 || (r = vb_h5_get_text(file, names[i], &text))) continue;
-      if (text[0]) printf("  %-14s %s\n", names[i], text);
-      free(text);
-    }
-    if (is_logits) {
-      hid_t set = H5Dopen2(file, "logits", H5P_DEFAULT), space = H5Dget_space(set);
-      hsize_t d[4] = {0};
-      if (H5Sget_simple_extent_ndims(space) == 2 && H5Sget_simple_extent_dims(space, d, NULL) >= 0)
-        printf("  /logits        [%llu][%llu]\n", (unsigned long long)d[0], (unsigned long long)d[1]);
-      H5Sclose(space);
-      H5Dclose(set);
-    }
+  bool is_logits = H5Lexists(file, "logits", H5P_DEFAULT) > 0;
+  printf("%s: %s\n", path, is_logits ? "logits" : "operator case (run it with `verbatim replay`)");
+  for (uint32_t i = 0; i < sizeof names / sizeof *names; i++) {
+    if (H5Aexists(file, names[i]) <= 0 || vb_h5_get_text(file, names[i], &text)) continue;
+    if (text[0]) printf("  %-14s %s\n", names[i], text);
+    free(text);
   }
-  free(op);
+  if (is_logits) {
+    hid_t set = H5Dopen2(file, "logits", H5P_DEFAULT), space = H5Dget_space(set);
+    hsize_t d[4] = {0};
+    if (H5Sget_simple_extent_ndims(space) == 2 && H5Sget_simple_extent_dims(space, d, NULL) >= 0)
+      printf("  /logits        [%llu][%llu]\n", (unsigned long long)d[0], (unsigned long long)d[1]);
+    H5Sclose(space);
+    H5Dclose(set);
+  }
   H5Fclose(file);
-  return r;
+  return VB_OK;
 }
 
 vb_result vb_cmd_inspect(const struct vb_cli *c) {
   struct vb_model *m;
-  size_t n = strlen(c->model);
-  bool handled = false;
-  if (n > 3 && !strcmp(c->model + n - 3, ".h5")) {
-    vb_result r = inspect_h5(c->model, &handled);
-    if (r || handled) return r;
-  }
+  if (vb_h5_has_seal(c->model)) return inspect_h5(c->model);
   vb_result r = vb_model_open(c->model, false, &m);
   if (r) return r;
   vb_model_inspect(m, stdout);

@@ -10,10 +10,10 @@ static inline uint64_t vb_mix64(uint64_t z) {
   z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
   return z ^ (z >> 31);
 }
-static inline uint64_t vb_rng_seed(uint64_t seed) { return vb_mix64(seed + 0x9e3779b97f4a7c15u); }
-static inline uint64_t vb_rng_next(uint64_t *state) { return vb_mix64(*state += 0x9e3779b97f4a7c15u); }
+static inline uint64_t vb_draw_seed(uint64_t seed) { return vb_mix64(seed + 0x9e3779b97f4a7c15u); }
+static inline uint64_t vb_draw(uint64_t *state) { return vb_mix64(*state += 0x9e3779b97f4a7c15u); }
 /// Uniform below n (n > 0), by multiplication: bias below n / 2^64.
-static inline uint64_t vb_rng_below(uint64_t *state, uint64_t n) {
-  return (uint64_t)(((unsigned __int128)vb_rng_next(state) * n) >> 64);
+static inline uint64_t vb_draw_below(uint64_t *state, uint64_t n) {
+  return (uint64_t)(((unsigned __int128)vb_draw(state) * n) >> 64);
 }
 #endif

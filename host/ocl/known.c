@@ -11,7 +11,7 @@ const uint64_t vb_known_router_answer = 0xe85971478b756b20u;
 
 /// A carrier value of either sign whose exponent varies over 2^+-spread.
 static vb_z value(uint64_t *rng, uint32_t spread) {
-  uint64_t r = vb_rng_next(rng);
+  uint64_t r = vb_draw(rng);
   uint32_t e = 127 - spread + (uint32_t)((r >> 32) % (2 * spread + 1));
   return (uint32_t)(r & 0x80000000u) | e << 23 | (uint32_t)(r & 0x7fffff);
 }
@@ -37,7 +37,7 @@ vb_result vb_known_attention(vb_result (*run)(struct vb_ocl *d, const struct vb_
                              bool plant, uint64_t *answer) {
   struct attention_case *c = calloc(1, sizeof *c);
   if (!c) return vb_fail(VB_DEVICE, "out of memory");
-  uint64_t rng = vb_rng_seed(1);
+  uint64_t rng = vb_draw_seed(1);
   vb_z x[DK];
   for (int i = 0; i < T * HEADS; i++) {
     for (int j = 0; j < DK; j++) x[j] = value(&rng, 2);
@@ -82,7 +82,7 @@ vb_result vb_known_router(vb_result (*run)(struct vb_ocl *d, const struct vb_rou
   enum { TOKENS = 9, EXPERTS = 24, K = 4 };
   vb_z logits[TOKENS * EXPERTS], gates[TOKENS * K];
   uint32_t ids[TOKENS * K], hist[EXPERTS], offsets[EXPERTS + 1], list[TOKENS * K];
-  uint64_t rng = vb_rng_seed(2), h = 0xcbf29ce484222325u;
+  uint64_t rng = vb_draw_seed(2), h = 0xcbf29ce484222325u;
   for (int i = 0; i < TOKENS * EXPERTS; i++) logits[i] = i % 7 ? value(&rng, 3) : VB_Z_ONE; // ties among the ones
   if (plant) logits[3] ^= 0x80000000u, logits[11] ^= 0x80000000u;
   struct vb_router_op op = {.logits = logits,

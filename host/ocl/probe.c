@@ -53,12 +53,12 @@ static void check_tables(struct vb_ocl *d) {
 static uint64_t any_u64(uint64_t *rng, size_t i) {
   static const uint64_t edge[] = {0,         1,          UINT64_MAX,   (uint64_t)1 << 63,
                                   INT64_MAX, 0xffffffff, 0x100000000u, 0x80000000u};
-  uint64_t r = vb_rng_next(rng);
+  uint64_t r = vb_draw(rng);
   return i < 64 ? edge[i / 8] : r >> (i & 63);
 }
 
 static vb_z any_z(uint64_t *rng) {
-  uint64_t r = vb_rng_next(rng);
+  uint64_t r = vb_draw(rng);
   if (r % 17 == 0) return 0;
   return (uint32_t)(r & 0x807fffffu) | (uint32_t)(65 + (r >> 32) % 126) << 23;
 }
@@ -134,14 +134,14 @@ static void check_float(struct vb_ocl *d, uint64_t *rng) {
   vb_z a[CASES], b[CASES], c[CASES];
   int32_t n[CASES];
   for (size_t i = 0; i < CASES; i++) {
-    uint64_t r = vb_rng_next(rng);
+    uint64_t r = vb_draw(rng);
     // Exponents close together and signs that cancel: where one rounding differs from two. Magnitudes below 2^30 keep
     // the conversion to int defined; fractions end in .5 often enough to tell ties to even.
     a[i] = (uint32_t)(r & 0x807fffffu) | (uint32_t)(127 + i % 30) << 23;
     if (i % 3 == 0) a[i] &= 0xffffffffu << (22 - (i % 30 < 22 ? i % 30 : 22));
     b[i] = (uint32_t)(r >> 20 & 0x7fffffu) | 0x3f800000u;
     c[i] = vb_neg(vb_mul(a[i], b[i])) ^ (uint32_t)(r >> 60);
-    n[i] = (int32_t)(vb_rng_next(rng) >> (32 + i % 8));
+    n[i] = (int32_t)(vb_draw(rng) >> (32 + i % 8));
   }
   cl_mem x = vb_ocl_put_rows(d, S_X, a, sizeof a, sizeof a, 1), x2 = vb_ocl_put_rows(d, S_X2, b, sizeof b, sizeof b, 1);
   cl_mem x3 = vb_ocl_put_rows(d, S_H, c, sizeof c, sizeof c, 1), x4 = vb_ocl_put_rows(d, S_M, n, sizeof n, sizeof n, 1);
@@ -162,7 +162,7 @@ static void check_patterns(struct vb_ocl *d, uint64_t *rng) {
   static const uint32_t edge[] = {1,           0x007fffffu, 0x80000001u, 0x80000000u,
                                   0x7f800001u, 0x7fc00001u, 0xff800001u, 0x7f800000u};
   uint32_t x[CASES];
-  for (size_t i = 0; i < CASES; i++) x[i] = i % 4 ? edge[i % 8] : (uint32_t)vb_rng_next(rng) & 0x807fffffu;
+  for (size_t i = 0; i < CASES; i++) x[i] = i % 4 ? edge[i % 8] : (uint32_t)vb_draw(rng) & 0x807fffffu;
   cl_mem in = vb_ocl_put_rows(d, S_X, x, sizeof x, sizeof x, 1), y = vb_ocl_scratch(d, S_Y, sizeof x);
   VB_RUN(d, "vb_probe_patterns", VB_GRID(CASES / 4, 1), VB_MEM(in), VB_MEM(y));
   const uint32_t *got = (const uint32_t *)(const void *)vb_ocl_get(d, y, 0, sizeof x);
@@ -179,11 +179,11 @@ static void check_blocks(struct vb_ocl *d, uint64_t *rng) {
   int8_t q[ROWS * NB * VB_BLOCK];
   for (int r = 0; r < ROWS; r++)
     for (int b = 0; b < NB; b++) {
-      uint64_t x = vb_rng_next(rng);
+      uint64_t x = vb_draw(rng);
       uint8_t c = codes[r * NB + b] = (uint8_t)(x % 29 ? 100 + x % (b % 16 ? 4 : 30) : 0);
       if (c > top[r]) top[r] = c;
       for (int i = 0; i < VB_BLOCK; i++) {
-        int v = (int)vb_rng_below(rng, 255) - 127;
+        int v = (int)vb_draw_below(rng, 255) - 127;
         q[(r * NB + b) * VB_BLOCK + i] = (int8_t)(c ? r == 1 ? 127 : r == 5 ? -127 : v : 0);
       }
     }
@@ -253,7 +253,7 @@ static vb_result probe(struct vb_ocl *d) {
   if (d->info.compiler) {
     void (*const check[])(struct vb_ocl *, uint64_t *) = {check_integer, check_numeric, check_float, check_patterns,
                                                           check_blocks};
-    uint64_t rng = vb_rng_seed(3);
+    uint64_t rng = vb_draw_seed(3);
     if (vb_ocl_build_probe(d, options)) check_tables(d), d->checks++;
     for (size_t i = 0; i < sizeof check / sizeof *check && d->status == VB_OK; i++) check[i](d, &rng), d->checks++;
   } else {

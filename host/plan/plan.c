@@ -161,19 +161,19 @@ static void random_split(const struct vb_graph *g, const struct vb_target *t, ui
     if (can(g, t, d, node)) able[ables++] = d;
   for (enum vb_axis a = 0; a < VB_AXES; a++)
     if (n->axis[a]) axis[axes++] = a;
-  s->axis = axis[vb_rng_below(rng, axes)];
+  s->axis = axis[vb_draw_below(rng, axes)];
   uint32_t extent = n->extent[s->axis], unit = grain(s->axis);
   // A dynamic axis is cut somewhere in its first 40 places: short and long inputs both meet uneven cuts.
   uint32_t units = extent ? (extent + unit - 1) / unit : 40;
-  uint32_t parts = 1 + (uint32_t)vb_rng_below(rng, 4), at = 0;
+  uint32_t parts = 1 + (uint32_t)vb_draw_below(rng, 4), at = 0;
   s->parts = 0;
   for (uint32_t i = 0; i < parts; i++) {
-    uint32_t end = i + 1 == parts ? units : at + (uint32_t)vb_rng_below(rng, units - at + 1);
+    uint32_t end = i + 1 == parts ? units : at + (uint32_t)vb_draw_below(rng, units - at + 1);
     bool final = i + 1 == parts;
     uint32_t stop = final ? (extent ? extent : VB_OPEN) : end * unit;
     if (extent && stop > extent) stop = extent;
     s->part[s->parts++] =
-        (struct vb_part){able[vb_rng_below(rng, ables)], at * unit < extent || !extent ? at * unit : extent, stop};
+        (struct vb_part){able[vb_draw_below(rng, ables)], at * unit < extent || !extent ? at * unit : extent, stop};
     at = end;
   }
 }
@@ -181,7 +181,7 @@ static void random_split(const struct vb_graph *g, const struct vb_target *t, ui
 vb_result vb_plan_random(const struct vb_graph *g, const struct vb_target *t, uint64_t seed, struct vb_plan *p) {
   vb_result r = allocate(g, p);
   if (r) return r;
-  uint64_t rng = vb_rng_seed(seed);
+  uint64_t rng = vb_draw_seed(seed);
   for (uint32_t i = 0; i < g->nodes; i++) random_split(g, t, i, &rng, &p->split[i]);
   return checked(g, t, p, "random plan");
 }

@@ -259,7 +259,7 @@ static vb_result check_sane(const struct vb_case_op *c) {
 
 vb_result vb_case_load(const char *path, struct vb_case *c) {
   *c = (struct vb_case){0};
-  hid_t file = vb_h5_open(path);
+  hid_t file = vb_h5_open_sealed(path);
   if (file < 0) return VB_BAD_INPUT;
   vb_result r = read_kind(file, &c->c.kind);
   if (!r) {

@@ -29,17 +29,17 @@ vb_result vb_schedule_plain(const struct vb_golden *g, uint32_t chunk, struct vb
 }
 
 vb_result vb_schedule_random(struct vb_golden *const *g, uint32_t sequences, uint64_t seed, struct vb_schedule *s) {
-  uint64_t rng = vb_rng_seed(seed);
+  uint64_t rng = vb_draw_seed(seed);
   uint32_t at[VB_MAX_SEQUENCES] = {0}, step[VB_MAX_SEQUENCES] = {0};
   bool used[VB_MAX_SEQUENCES] = {false};
-  uint32_t batch = 1 + (uint32_t)vb_rng_below(&rng, sequences);
+  uint32_t batch = 1 + (uint32_t)vb_draw_below(&rng, sequences);
   *s = (struct vb_schedule){0};
   for (uint32_t i = 0; i < batch; i++) {
-    uint32_t q = (uint32_t)vb_rng_below(&rng, sequences);
+    uint32_t q = (uint32_t)vb_draw_below(&rng, sequences);
     used[q] = true;
     // Token by token is the slowest and the least different from small chunks: one in four.
     static const uint32_t largest[] = {UINT32_MAX, 1, 7, 29};
-    step[q] = largest[vb_rng_below(&rng, 4)];
+    step[q] = largest[vb_draw_below(&rng, 4)];
   }
   vb_result r = VB_OK;
   for (bool more = true; !r && more;) {
@@ -49,9 +49,9 @@ vb_result vb_schedule_random(struct vb_golden *const *g, uint32_t sequences, uin
       uint32_t left = used[q] ? g[q]->length - at[q] : 0;
       if (!left) continue;
       more = true;
-      if (vb_rng_below(&rng, 4) == 0) continue; // now and then a sequence waits, so that batches keep changing
+      if (vb_draw_below(&rng, 4) == 0) continue; // now and then a sequence waits, so that batches keep changing
       uint32_t most = step[q] < left ? step[q] : left;
-      count[q] = step[q] == UINT32_MAX ? left : 1 + (uint32_t)vb_rng_below(&rng, most);
+      count[q] = step[q] == UINT32_MAX ? left : 1 + (uint32_t)vb_draw_below(&rng, most);
       at[q] += count[q];
       any += count[q];
     }
