@@ -1,38 +1,66 @@
 // SPDX-License-Identifier: Apache-2.0
-// Tiles of up to 16 query rows (tokens x heads) that share a key head; threads share the tiles.
+// Tiles of up to 16 query rows (tokens x heads) that share a key head; threads share the tiles. A window or a chunk
+// only narrows the contiguous keys that a row sees; with key lists, which differ by token, a tile holds heads of one
+// token.
 #include "cpu/cpu.h"
 #include "cpu/dot.h"
 #include "cpu/scratch.h"
-#include "ref/ref.h"
 
 struct rows {
   const struct vb_attention_op *op;
   uint32_t head;         ///< key head
   uint32_t h0, heads;    ///< the query heads of it that were asked for
+  uint32_t t0;           ///< token of row 0
   uint32_t first, count; ///< rows of a tile
 };
 
 static uint32_t group_of(const struct vb_attention_op *op) { return op->heads / op->kv->heads; }
 
+static uint32_t row_token(const struct rows *r, uint32_t l) { return r->t0 + (r->first + l) / r->heads; }
+static uint32_t row_head(const struct rows *r, uint32_t l) { return r->h0 + (r->first + l) % r->heads; }
 static uint64_t row_index(const struct rows *r, uint32_t l) {
-  uint32_t i = r->first + l;
-  return (uint64_t)(r->op->t.begin + i / r->heads) * r->op->heads + r->h0 + i % r->heads;
+  return (uint64_t)row_token(r, l) * r->op->heads + row_head(r, l);
 }
 
-static uint32_t visible(const struct vb_attention_op *op, uint32_t t) {
-  uint32_t end = op->first_count + t < op->key.end ? op->first_count + t : op->key.end;
-  return end > op->key.begin ? end - op->key.begin : 0;
+/// The keys that token t may see.
+static struct vb_range visible(const struct vb_attention_op *op, uint32_t t) {
+  uint32_t end = op->first_count + t, p = end - 1;
+  struct vb_range s = op->key;
+  if (s.end > end) s.end = end;
+  if (op->window && p >= op->window && s.begin < end - op->window) s.begin = end - op->window;
+  if (op->chunk && s.begin < p - p % op->chunk) s.begin = p - p % op->chunk;
+  if (s.begin > s.end) s.begin = s.end;
+  return s;
 }
 
-static void tile_setup(const struct rows *r, struct vb_attn_tile *t) {
+// The listed keys that may be seen.
+static uint32_t filter_list(const struct vb_attention_op *op, uint32_t t, uint32_t *index) {
+  const uint32_t *list = op->list + (uint64_t)t * op->list_stride;
+  struct vb_range s = visible(op, t);
+  uint32_t n = 0;
+  for (uint32_t i = 0; i < op->list_count[t]; i++)
+    if (list[i] >= s.begin && list[i] < s.end) index[n++] = list[i];
+  return n;
+}
+
+static void tile_setup(const struct rows *r, struct vb_attn_tile *t, uint32_t *index) {
   const struct vb_attention_op *op = r->op;
-  t->kv = op->kv, t->head = r->head, t->begin = op->key.begin, t->lanes = r->count, t->n = 0;
+  struct vb_range all = {UINT32_MAX, 0};
+  for (uint32_t l = 0; l < r->count && !index; l++) {
+    struct vb_range s = visible(op, row_token(r, l));
+    if (s.begin < s.end && s.begin < all.begin) all.begin = s.begin;
+    if (s.begin < s.end && s.end > all.end) all.end = s.end;
+  }
+  t->kv = op->kv, t->head = r->head, t->cap = op->cap, t->lanes = r->count, t->index = index;
+  t->begin = all.end ? all.begin : 0;
+  t->n = index ? filter_list(op, r->t0, index) : all.end - t->begin;
   for (uint32_t l = 0; l < VB_TILE; l++) {
     uint32_t used = l < r->count ? l : r->count - 1;
     const uint8_t *q = op->q + row_index(r, used) * vb_rec_bytes(op->kv->dk);
+    struct vb_range s = index ? (struct vb_range){t->begin, t->begin + t->n} : visible(op, row_token(r, used));
     t->q[l] = (struct vb_act8){(const int8_t *)q + VB_REC_HEADER, q, q[VB_REC_KMAX]};
-    t->limit[l] = l < r->count ? visible(op, op->t.begin + (r->first + l) / r->heads) : 0;
-    if (t->limit[l] > t->n) t->n = t->limit[l];
+    t->count[l] = l < r->count ? s.end - s.begin : 0;
+    t->start[l] = t->count[l] ? s.begin - t->begin : 0;
   }
 }
 
@@ -63,10 +91,24 @@ static void finish_row(const int64_t *num, uint64_t l, const int32_t (*em)[VB_TI
   }
 }
 
-static void tile_run(const struct vb_isa *isa, const struct rows *r, struct vb_attn_tile *t) {
+// A sink is one more score without a value: it takes part in the maximum and in the denominator.
+static void sink_max(const struct rows *r, struct vb_attn_tile *t) {
+  for (uint32_t l = 0; l < r->count; l++) {
+    int32_t s = vb_score_q16(r->op->sinks[row_head(r, l)]);
+    if (s > t->m[l]) t->m[l] = s;
+  }
+}
+static void sink_weight(const struct rows *r, struct vb_attn_tile *t) {
+  for (uint32_t l = 0; l < r->count; l++) {
+    uint32_t d = (uint32_t)t->m[l] - (uint32_t)vb_score_q16(r->op->sinks[row_head(r, l)]);
+    t->l[l] += vb_shr_rhu((uint64_t)vb_exp2_24(d & 0xffff) << 8, (int)(d >> 16));
+  }
+}
+
+static void tile_run(const struct vb_isa *isa, const struct rows *r, struct vb_attn_tile *t, uint32_t *index) {
   const struct vb_attention_op *op = r->op;
   const uint32_t dv = op->kv->dv, ld = vb_val_bytes(dv);
-  tile_setup(r, t);
+  tile_setup(r, t, index);
   isa->attn_scores(t);
   switch (op->mode) {
   case VB_ATTN_MAX:
@@ -87,8 +129,10 @@ static void tile_run(const struct vb_isa *isa, const struct rows *r, struct vb_a
     }
     break;
   case VB_ATTN_FULL:
+    if (op->sinks) sink_max(r, t);
     isa->attn_em(t);
     isa->attn_sum(t);
+    if (op->sinks) sink_weight(r, t);
     for (uint32_t l = 0; l < r->count; l++)
       finish_row(t->num + (size_t)l * ld, t->l[l], (const int32_t(*)[VB_TILE])(t->em[0] + l), dv,
                  op->y + row_index(r, l) * dv);
@@ -96,50 +140,44 @@ static void tile_run(const struct vb_isa *isa, const struct rows *r, struct vb_a
   }
 }
 
-// Windows, chunks, key lists, sinks, soft-caps and values inside the keys have no fast form yet: right and slow.
-static bool plain(const struct vb_attention_op *op) {
-  return !op->window && !op->chunk && !op->list && !op->sinks && !op->cap && op->kv->v;
-}
-static void by_reference(const struct vb_attention_op *op, int threads) {
-#pragma omp parallel for num_threads(threads) if (threads > 1) schedule(dynamic) collapse(2)
+// The most keys that a tile can hold.
+static uint64_t most_keys(const struct vb_attention_op *op) {
+  uint32_t end = op->first_count + op->t.end - 1, most = 0;
+  if (!op->list) return (end < op->key.end ? end : op->key.end) - (op->key.begin < end ? op->key.begin : 0);
   for (uint32_t t = op->t.begin; t < op->t.end; t++)
-    for (uint32_t h = op->h.begin; h < op->h.end; h++) {
-      struct vb_attention_op one = *op;
-      one.t = (struct vb_range){t, t + 1}, one.h = (struct vb_range){h, h + 1};
-      vb_ref_attention(&one);
-    }
+    if (op->list_count[t] > most) most = op->list_count[t];
+  return most;
 }
 
 void vb_cpu_attention(const struct vb_attention_op *op, int threads) {
   if (op->t.begin >= op->t.end || op->h.begin >= op->h.end) return;
-  if (!plain(op)) {
-    by_reference(op, vb_threads(threads));
-    return;
-  }
   const struct vb_isa *isa = vb_cpu_isa();
   const uint32_t group = group_of(op), tokens = op->t.end - op->t.begin, g0 = op->h.begin / group;
   const uint32_t key_heads = (op->h.end - 1) / group - g0 + 1;
-  const uint32_t tiles = (uint32_t)(((uint64_t)tokens * group + VB_TILE - 1) / VB_TILE); // per key head, at most
-  const uint64_t keys = visible(op, op->t.end - 1);
+  const uint32_t together = op->list ? 1 : tokens;                                         // tokens in a tile
+  const uint32_t tiles = (uint32_t)(((uint64_t)together * group + VB_TILE - 1) / VB_TILE); // per key head, at most
+  const uint64_t keys = most_keys(op), sets = (uint64_t)key_heads * (tokens / together);
   threads = vb_threads(threads);
 #pragma omp parallel num_threads(threads) if (threads > 1)
   {
     struct vb_attn_tile t;
+    uint32_t *index = op->list ? vb_scratch(keys * sizeof *index) : NULL;
     t.s = vb_scratch(keys * VB_TILE * sizeof *t.s);
     t.num = vb_scratch((uint64_t)VB_TILE * vb_val_bytes(op->kv->dv) * sizeof *t.num);
     t.work = vb_scratch(isa->attn_work(op->kv));
     // Late tiles see the most keys: first, so that no thread is left with one at the end.
 #pragma omp for schedule(dynamic)
-    for (uint64_t i = 0; i < (uint64_t)key_heads * tiles; i++) {
-      uint32_t g = g0 + (uint32_t)(i % key_heads), lo = g * group, hi = lo + group;
-      struct rows r = {.op = op, .head = g, .first = (tiles - 1 - (uint32_t)(i / key_heads)) * VB_TILE};
+    for (uint64_t i = 0; i < sets * tiles; i++) {
+      uint32_t set = (uint32_t)(i % sets), g = g0 + set % key_heads, lo = g * group, hi = lo + group;
+      struct rows r = {.op = op, .head = g, .first = (tiles - 1 - (uint32_t)(i / sets)) * VB_TILE};
+      r.t0 = op->t.begin + set / key_heads;
       r.h0 = lo > op->h.begin ? lo : op->h.begin;
       r.heads = (hi < op->h.end ? hi : op->h.end) - r.h0;
-      uint32_t rows = tokens * r.heads;
+      uint32_t rows = together * r.heads;
       if (r.first >= rows) continue;
       r.count = rows - r.first < VB_TILE ? rows - r.first : VB_TILE;
-      tile_run(isa, &r, &t);
+      tile_run(isa, &r, &t, index);
     }
-    free(t.s), free(t.num), free(t.work);
+    free(t.s), free(t.num), free(t.work), free(index);
   }
 }

@@ -4,6 +4,7 @@
 #if defined(__x86_64__)
 #pragma GCC target("avx2")
 #include "cpu/avx2.h"
+#include "num/softcap.h"
 
 typedef uint32_t vu __attribute__((vector_size(32), may_alias));
 typedef int32_t vi __attribute__((vector_size(32), may_alias));
@@ -13,7 +14,8 @@ enum {
   VB_DIGITS = 2,
   VB_DIGIT_BITS = 12,
   VB_FLUSH = 4096, // 4096 * 4095 * 127 < 2^31
-  VB_V_BYTES = 128
+  VB_V_BYTES = 128,
+  PARTS = (VB_MAX_DK / VB_BLOCK + VB_CHUNK - 1) / VB_CHUNK // int32 sums per score
 };
 
 static inline vu vb_lookup(int column, vu ix) {
@@ -74,25 +76,35 @@ size_t vb_avx2_attn_work(const struct vb_kv *kv) {
   return pack > passes ? pack : passes; // scores come first, so both may use the same bytes
 }
 
-// Q15.16 of four int32 sums: exact in double, rounded and saturated as vb_q16.
-static inline __m128i q16(__m128i acc, __m256i bias, int kmax) {
+// Q15.16 of four exact sums, rounded and saturated as vb_q16.
+static inline __m128i q16(__m256d sum, __m256i bias, int kmax) {
   const __m256d top = _mm256_set1_pd(INT32_MAX), bottom = _mm256_set1_pd(-INT32_MAX);
   __m256i e = _mm256_slli_epi64(_mm256_add_epi64(bias, _mm256_set1_epi64x(kmax)), 52);
-  __m256d x = _mm256_mul_pd(_mm256_cvtepi32_pd(acc), _mm256_castsi256_pd(e));
+  __m256d x = _mm256_mul_pd(sum, _mm256_castsi256_pd(e));
   x = _mm256_max_pd(_mm256_min_pd(x, top), bottom);
   return _mm256_cvttpd_epi32(_mm256_round_pd(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
+}
+
+// The scores of a key from its sums over blocks 0..15 and, where there are more, the others. The soft-cap has no vector
+// form here: its table look-ups would be gathers of 64-bit products that AVX2 cannot shift.
+static inline void finish_key(const struct vb_attn_tile *t, const int32_t *sum, const int32_t *more,
+                              const int64_t *bias, int kmax, int32_t *s) {
+  for (int i = 0; i < VB_TILE && !t->cap; i += 4) {
+    __m256d x = _mm256_cvtepi32_pd(_mm_load_si128((const __m128i *)(sum + i)));
+    if (more) x = _mm256_add_pd(x, _mm256_cvtepi32_pd(_mm_load_si128((const __m128i *)(more + i)))); // exact
+    _mm_store_si128((__m128i *)(s + i), q16(x, _mm256_load_si256((const __m256i *)(bias + i)), kmax));
+  }
+  for (uint32_t i = 0; i < VB_TILE && t->cap; i++)
+    s[i] = i < t->lanes ? vb_softcap_score((int64_t)sum[i] + (more ? more[i] : 0), t->q[i].max + kmax - 254 - 8, t->cap)
+                        : 0;
 }
 
 void vb_avx2_attn_scores(struct vb_attn_tile *t) {
   _Alignas(64) uint8_t panel[4][VB_PANEL];
   _Alignas(64) float scale[4][VB_CHUNK];
-  _Alignas(64) int32_t acc[4][VB_TILE];
+  _Alignas(64) int32_t acc[PARTS][4][VB_TILE];
   _Alignas(64) int64_t bias[VB_TILE];
   const uint32_t blocks = vb_blocks(t->kv->dk);
-  if (blocks > VB_CHUNK) { // more than an int32 sum holds
-    vb_portable_scores(t);
-    return;
-  }
   vb_avx2_pack(t->q, t->lanes, (struct vb_range){0, blocks}, t->work);
   for (uint32_t l = 0; l < VB_TILE; l++) {
     bias[l] = 1023 + t->q[l < t->lanes ? l : 0].max - 254 - 8 + 16;
@@ -101,19 +113,21 @@ void vb_avx2_attn_scores(struct vb_attn_tile *t) {
   for (uint32_t j = 0; j < t->n; j += 4) {
     uint32_t n = t->n - j < 4 ? t->n - j : 4;
     int max[4];
-    for (uint32_t r = 0; r < 4; r++) {
-      const uint8_t *rec = vb_kv_key(t->kv, t->head, t->begin + j + (r < n ? r : n - 1));
-      max[r] = rec[VB_REC_KMAX];
-      vb_panel_row((const int8_t *)rec + VB_REC_HEADER, rec, max[r], blocks, panel[r], scale[r]);
+    for (uint32_t at = 0; at < blocks; at += VB_CHUNK) {
+      uint32_t some = blocks - at < VB_CHUNK ? blocks - at : VB_CHUNK;
+      for (uint32_t r = 0; r < 4; r++) {
+        const uint8_t *rec = vb_attn_key(t, j + (r < n ? r : n - 1));
+        max[r] = rec[VB_REC_KMAX];
+        vb_panel_row((const int8_t *)rec + VB_REC_HEADER + at * VB_BLOCK, rec + at, max[r], some, panel[r], scale[r]);
+      }
+      vb_micro(panel[0], (const float(*)[VB_CHUNK])scale, t->work + (size_t)at * VB_PACK_BLOCK, some,
+               acc[at / VB_CHUNK]);
     }
-    vb_micro(panel[0], (const float(*)[VB_CHUNK])scale, t->work, blocks, acc);
     for (uint32_t r = 0; r < n; r++) {
       int32_t *s = t->s + (size_t)(j + r) * VB_TILE;
-      for (int i = 0; i < VB_TILE; i += 4)
-        _mm_store_si128((__m128i *)(s + i), q16(_mm_load_si128((const __m128i *)(acc[r] + i)),
-                                                _mm256_load_si256((const __m256i *)(bias + i)), max[r]));
+      finish_key(t, acc[0][r], blocks > VB_CHUNK ? acc[1][r] : NULL, bias, max[r], s);
       for (int h = 0; h < VB_TILE; h += VB_W) {
-        vi seen = (vi)(loadu(t->limit + h) > splat(j + r)), m = (vi)loadu(t->m + h);
+        vi seen = (vi)(loadu(t->count + h) > splat(j + r) - loadu(t->start + h)), m = (vi)loadu(t->m + h);
         *(vi *)(t->m + h) = (vb_max_i(m, (vi)loadu(s + h)) & seen) | (m & ~seen);
       }
     }

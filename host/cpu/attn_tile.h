@@ -36,27 +36,38 @@ static inline size_t attn_work_bytes(const struct vb_kv *kv) {
 static inline vu splat(uint32_t x) { return (vu){0} + x; }
 static inline vu loadu(const void *p) { return *(const vu *)p; }
 
+/// Where the codes and elements of a chunk's values are.
+struct chunk {
+  const uint8_t *codes[VB_ATTN_CHUNK];
+  const int8_t *v[VB_ATTN_CHUNK];
+};
+static inline uint32_t attn_chunk(const struct vb_attn_tile *t, uint32_t j0, struct chunk *c) {
+  uint32_t n = t->n - j0 < VB_ATTN_CHUNK ? t->n - j0 : VB_ATTN_CHUNK;
+  for (uint32_t j = 0; j < n; j++) c->codes[j] = vb_attn_codes(t, j0 + j), c->v[j] = vb_attn_val(t, j0 + j);
+  return n;
+}
+
 static void attn_em(struct vb_attn_tile *t) {
   struct attn_work *w = (struct attn_work *)t->work;
-  const uint32_t blocks = vb_blocks(t->kv->dv), rec = vb_rec_bytes(t->kv->dk);
+  const uint32_t blocks = vb_blocks(t->kv->dv);
+  struct chunk c;
   const int32_t none = -(1 << 19); // below every ev - i of a key that takes part
   for (uint32_t b = 0; b < blocks; b++)
     for (int l = 0; l < VB_TILE; l++) t->em[b][l] = none;
   for (uint32_t j0 = 0; j0 < t->n; j0 += VB_ATTN_CHUNK) {
-    uint32_t n = t->n - j0 < VB_ATTN_CHUNK ? t->n - j0 : VB_ATTN_CHUNK;
-    const uint8_t *codes = vb_kv_key(t->kv, t->head, t->begin + j0) + VB_REC_VCODES;
+    uint32_t n = attn_chunk(t, j0, &c);
     for (int h = 0; h < VB_TILE; h += VB_W) {
-      vu m = loadu(t->m + h), limit = loadu(t->limit + h);
+      vu m = loadu(t->m + h), start = loadu(t->start + h), count = loadu(t->count + h);
       for (uint32_t j = 0; j < n; j++) {
         vu i = vb_min_u((m - loadu(t->s + (size_t)(j0 + j) * VB_TILE + h)) >> 16, splat(1023));
-        *(vu *)(w->octaves[j] + h) = i | ((vu)(limit <= splat(j0 + j)) & splat(1 << 20));
+        *(vu *)(w->octaves[j] + h) = i | ((vu)(count <= splat(j0 + j) - start) & splat(1 << 20));
       }
     }
     for (uint32_t b = 0; b < blocks; b++)
       for (int h = 0; h < VB_TILE; h += VB_W) {
         vi em = (vi)loadu(t->em[b] + h);
         for (uint32_t j = 0; j < n; j++) {
-          uint32_t ev = codes[(size_t)j * rec + b];
+          uint32_t ev = c.codes[j][b];
           if (ev) em = vb_max_i(em, (vi)(splat(ev) - loadu(w->octaves[j] + h)));
         }
         *(vi *)(t->em[b] + h) = em;
@@ -77,10 +88,10 @@ static inline vu attn_exp2_24(vu f) {
 // places up to a whole group.
 static void attn_weights(struct vb_attn_tile *t, struct attn_work *w, uint32_t j0, uint32_t n) {
   for (int h = 0; h < VB_TILE; h += VB_W) {
-    vu m = loadu(t->m + h), limit = loadu(t->limit + h), low = {0}, high = {0};
+    vu m = loadu(t->m + h), start = loadu(t->start + h), count = loadu(t->count + h), low = {0}, high = {0};
     for (uint32_t j = 0; j < n; j++) {
       vu d = m - loadu(t->s + (size_t)(j0 + j) * VB_TILE + h), i = vb_min_u(d >> 16, splat(1023));
-      vu e = attn_exp2_24(d & 0xffff) & (vu)(limit > splat(j0 + j)), x = e << 8;
+      vu e = attn_exp2_24(d & 0xffff) & (vu)(count > splat(j0 + j) - start), x = e << 8;
       vu term = vb_srl(x, i) + (vb_srl(x, i - 1) & 1); // SHR_RHU; i = 0 shifts the second by 2^32 - 1
       low += term & 0xffff;
       high += term >> 16;
@@ -93,15 +104,14 @@ static void attn_weights(struct vb_attn_tile *t, struct attn_work *w, uint32_t j
 }
 
 // p' of all lanes for value block b, as digits.
-static void attn_digits(struct vb_attn_tile *t, struct attn_work *w, const uint8_t *codes, uint32_t rec, uint32_t n,
-                        uint32_t b) {
+static void attn_digits(struct vb_attn_tile *t, struct attn_work *w, const struct chunk *c, uint32_t n, uint32_t b) {
   for (int h = 0; h < VB_TILE; h += VB_W) {
     vu em = loadu(t->em[b] + h);
     for (uint32_t g = 0; g * VB_GROUP < n; g++) {
       vu p[VB_GROUP];
 #pragma GCC unroll 4
       for (uint32_t k = 0; k < VB_GROUP; k++) {
-        uint32_t j = g * VB_GROUP + k, ev = j < n ? codes[(size_t)j * rec] : 0;
+        uint32_t j = g * VB_GROUP + k, ev = j < n ? c->codes[j][b] : 0;
         vu s = em - splat(ev) + loadu(w->octaves[j] + h);
         p[k] = (vb_srl(loadu(w->t[j] + h) << 1, s) + 1) >> 1; // SHR_RHU(T, s); s < 0 only where v = 0
       }
@@ -125,22 +135,21 @@ static void attn_flush(struct vb_attn_tile *t, struct attn_work *w) {
 
 static void attn_sum(struct vb_attn_tile *t) {
   struct attn_work *w = (struct attn_work *)t->work;
-  const uint32_t dv = vb_val_bytes(t->kv->dv), rec = vb_rec_bytes(t->kv->dk);
+  const uint32_t dv = vb_val_bytes(t->kv->dv);
+  struct chunk c;
   memset(t->l, 0, sizeof t->l);
   memset(t->num, 0, sizeof *t->num * dv * VB_TILE);
   memset(w->sums, 0, sizeof *w->sums * (dv / VB_BLOCK) * VB_TILE * VB_LANE_SUMS);
   for (uint32_t j0 = 0; j0 < t->n; j0 += VB_ATTN_CHUNK) {
-    uint32_t n = t->n - j0 < VB_ATTN_CHUNK ? t->n - j0 : VB_ATTN_CHUNK;
-    const uint8_t *codes = vb_kv_key(t->kv, t->head, t->begin + j0) + VB_REC_VCODES;
-    const int8_t *v = (const int8_t *)vb_kv_val(t->kv, t->head, t->begin + j0);
+    uint32_t n = attn_chunk(t, j0, &c);
     attn_weights(t, w, j0, n);
-    for (uint32_t b = 0; b < dv / VB_BLOCK; b++, v += VB_BLOCK, codes++) {
-      attn_digits(t, w, codes, rec, n, b);
+    for (uint32_t b = 0; b < dv / VB_BLOCK; b++) {
+      attn_digits(t, w, &c, n, b);
       for (uint32_t g = 0; g * VB_GROUP < n; g++) {
         const int8_t *row[VB_GROUP];
         for (uint32_t k = 0; k < VB_GROUP; k++) {
           uint32_t j = g * VB_GROUP + k;
-          row[k] = v + (size_t)(j < n ? j : n - 1) * dv;
+          row[k] = c.v[j < n ? j : n - 1] + b * VB_BLOCK;
         }
         vb_v_panel(row, w->v[g]);
       }

@@ -13,10 +13,10 @@
 #include <stddef.h>
 
 enum {
-  VB_TILE = 16,      ///< tokens or queries side by side in the lanes of a tile
-  VB_TILE_ROWS = 32, ///< weight rows per tile_p2 call
-  VB_TILES = 4,      ///< tiles per tile_p2 call
-  VB_ROW_GROUP = 8,  ///< weight rows that the row kernels stream at once
+  VB_TILE = 16,       ///< tokens or queries side by side in the lanes of a tile
+  VB_TILE_ROWS = 32,  ///< weight rows per tile_p2 call
+  VB_TILES = 4,       ///< tiles per tile_p2 call
+  VB_ROW_GROUP = 8,   ///< weight rows that the row kernels stream at once
   VB_ATTN_CHUNK = 64, ///< keys per step of the attention passes
   VB_DELTA_COLS = 32  ///< state columns per tile of the gated delta rule
 };
@@ -33,21 +33,40 @@ struct vb_act14 {
   int max;
 };
 
-/// Up to 16 query rows of one key head against keys begin .. begin + n of the cache. Lane i sees the first limit[i]
-/// of them; unused lanes repeat a query with limit 0.
+/// Up to 16 query rows of one key head against n keys of the cache: those listed in `index`, or begin .. begin + n.
+/// Lane i sees the count[i] keys from start[i] on; unused lanes repeat a query and see none.
 struct vb_attn_tile {
   const struct vb_kv *kv;
   uint32_t head, begin, n;
+  const uint32_t *index; ///< [n] positions, or NULL
+  int64_t cap;           ///< of the scores; 0: none
   struct vb_act8 q[VB_TILE];
-  _Alignas(64) uint32_t limit[VB_TILE];
-  _Alignas(64) int32_t m[VB_TILE];                        ///< scores: written; em, sum: read
-  _Alignas(64) int32_t em[VB_MAX_DV / VB_BLOCK][VB_TILE]; ///< em: written (VB_EM_NONE: nothing); sum: read
-  _Alignas(64) uint64_t l[VB_TILE];                       ///< sum: written
-  int64_t *num;                                           ///< [VB_TILE][val_bytes(dv)], sum: written
-  int32_t *s;                                             ///< [n][VB_TILE], scores: written; em, sum: read
-  uint8_t *work;                                          ///< attn_work bytes, 64-byte aligned
-  uint32_t lanes;                                         ///< used lanes, from 0
+  _Alignas(64) uint32_t start[VB_TILE];
+  _Alignas(64) uint32_t count[VB_TILE];
+  _Alignas(64) int32_t m[VB_TILE];             ///< scores: written; em, sum: read
+  _Alignas(64) int32_t em[VB_EM_ROW][VB_TILE]; ///< em: written (VB_EM_NONE: nothing); sum: read
+  _Alignas(64) uint64_t l[VB_TILE];            ///< sum: written
+  int64_t *num;                                ///< [VB_TILE][val_bytes(dv)], sum: written
+  int32_t *s;                                  ///< [n][VB_TILE], scores: written; em, sum: read
+  uint8_t *work;                               ///< attn_work bytes, 64-byte aligned
+  uint32_t lanes;                              ///< used lanes, from 0
 };
+
+static inline const uint8_t *vb_attn_key(const struct vb_attn_tile *t, uint32_t j) {
+  return vb_kv_key(t->kv, t->head, t->index ? t->index[j] : t->begin + j);
+}
+/// Codes and elements of key j's values: a record of their own, or the first elements of the key.
+static inline const uint8_t *vb_attn_codes(const struct vb_attn_tile *t, uint32_t j) {
+  return vb_attn_key(t, j) + (t->kv->v ? VB_REC_VCODES : 0);
+}
+static inline const int8_t *vb_attn_val(const struct vb_attn_tile *t, uint32_t j) {
+  const struct vb_kv *kv = t->kv;
+  return (const int8_t *)(kv->v ? vb_kv_val(kv, t->head, t->index ? t->index[j] : t->begin + j)
+                                : vb_attn_key(t, j) + VB_REC_HEADER);
+}
+static inline bool vb_attn_sees(const struct vb_attn_tile *t, uint32_t lane, uint32_t j) {
+  return j - t->start[lane] < t->count[lane];
+}
 
 /// A tile of state columns of one value head; columns that do not exist are zero.
 struct vb_delta_tile {
@@ -85,7 +104,7 @@ struct vb_isa {
   void (*silu_mul)(const vb_z *g, const vb_z *u, uint32_t n, vb_z *y);
   void (*sigmoid)(const vb_z *x, uint32_t n, vb_z *y); ///< y may be x
   void (*tanh)(const vb_z *x, uint32_t n, vb_z *y);    ///< y may be x
-  vb_z (*sum_squares)(const vb_z *x, uint32_t n); ///< of the RMS norm
+  vb_z (*sum_squares)(const vb_z *x, uint32_t n);      ///< of the RMS norm
   /// The attention passes.
   size_t (*attn_work)(const struct vb_kv *kv);
   void (*attn_scores)(struct vb_attn_tile *t); ///< s and m
@@ -93,7 +112,8 @@ struct vb_isa {
   void (*attn_sum)(struct vb_attn_tile *t);
   /// Gated delta rule on a tile of columns: p[j] = sum k[i] m[i][j], u[j] = sum q[i] m[i][j] ...
   void (*delta_sums)(const int32_t *m, uint32_t dk, const int32_t *k, const int32_t *q, int64_t *p, int64_t *u);
-  /// ... and m[i][j] += k[i] * d[j] on a new exponent. d is 64-byte aligned; k_bits: length of the largest |k[i]|, not 0.
+  /// ... and m[i][j] += k[i] * d[j] on a new exponent. d is 64-byte aligned; k_bits: length of the largest |k[i]|, not
+  /// 0.
   void (*delta_update)(struct vb_delta_tile *s, uint32_t dk, const int32_t *k, int k_bits, const vb_z *d);
 };
 

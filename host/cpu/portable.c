@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Kernels in plain C, for any processor.
 #include "cpu/dot.h"
+#include "num/softcap.h"
 
 static bool supported(void) { return true; }
 
@@ -34,15 +35,16 @@ void vb_portable_relu_dot(const int64_t (*acc)[VB_TILE], const int64_t *weight, 
 void vb_portable_scores(struct vb_attn_tile *t) {
   for (int l = 0; l < VB_TILE; l++) t->m[l] = VB_M_NONE;
   for (uint32_t j = 0; j < t->n; j++) {
-    const uint8_t *rec = vb_kv_key(t->kv, t->head, t->begin + j);
+    const uint8_t *rec = vb_attn_key(t, j);
     for (uint32_t l = 0; l < t->lanes; l++) {
       const struct vb_act8 *q = &t->q[l];
       int kmax = rec[VB_REC_KMAX];
       int64_t acc =
           vb_p2_i8(q->q, q->codes, q->max, (const int8_t *)rec + VB_REC_HEADER, rec, kmax, vb_blocks(t->kv->dk));
-      int32_t s = vb_q16(acc, q->max + kmax - 254 - 8);
+      int e = q->max + kmax - 254 - 8;
+      int32_t s = t->cap ? vb_softcap_score(acc, e, t->cap) : vb_q16(acc, e);
       t->s[(size_t)j * VB_TILE + l] = s;
-      if (j < t->limit[l] && s > t->m[l]) t->m[l] = s;
+      if (vb_attn_sees(t, l, j) && s > t->m[l]) t->m[l] = s;
     }
     for (uint32_t l = t->lanes; l < VB_TILE; l++) t->s[(size_t)j * VB_TILE + l] = 0;
   }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /// The fast operators against the reference: random shapes, ranges, data, instruction sets, threads and floating point
-/// environments; every output array is compared whole, so writes outside the ranges show too. Attention and experts:
-/// test_parts.c.
+/// environments; every output array is compared whole, so writes outside the ranges show too. Attention, experts,
+/// router and the operators of recurrent layers have files of their own.
 #include "compare.h"
 #include "cpu/cpu.h"
 #include "num/num.h"
