@@ -11,7 +11,7 @@ struct vb_cli {
   const char *program, *model, *text; ///< argv[0]; MODEL (replay: the case file); second argument
   const char *tokens, *prompt, *plan, *plans, *output, *logits, *json, *junit, *timeline, *devices, *inject, *cases,
       *wave;
-  uint64_t seed;
+  uint64_t seed, expert_bytes;
   uint32_t steps, chunk;
   int threads;
   bool quiet;

@@ -2,6 +2,7 @@
 #include "base/file.h"
 #include "base/h5.h"
 #include "cli/cli.h"
+#include "model/expert_cache.h"
 #include "runtime/exec.h"
 #include "verify/golden.h"
 #include <limits.h>
@@ -80,6 +81,7 @@ static vb_result run_model(struct run *r) {
   if (!result && !r->c->quiet)
     fprintf(stderr, "%u prompt + %u generated tokens in %.2f s (%.1f tokens/s)\n", r->prompt, r->total - r->prompt,
             seconds, r->total / seconds);
+  if (!result && !r->c->quiet) vb_expert_cache_print(m, stderr);
   if (!result && r->logits) result = write_logits(r);
   vb_tokenizer_close(tok);
   vb_seq_free(&r->seq);
@@ -96,7 +98,7 @@ vb_result vb_cmd_run(const struct vb_cli *c) {
   struct vb_cli chosen = *c;
   if (!chosen.devices && !chosen.plan)
     chosen.devices = "cpu"; // generation wants speed; a plan or --devices asks for more
-  vb_result result = vb_model_open(c->model, false, &m);
+  vb_result result = vb_model_open_cached(c->model, false, c->expert_bytes, &m);
   if (!result) result = vb_graph_build(m, &c->graph, &g);
   if (!result) result = vb_cli_devices(&chosen, &devices);
   if (!result) result = vb_exec_create(&g, &devices, &r.e);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/cli.h"
+#include "model/expert_cache.h"
 #include "study/report.h"
 #include "verify/casefile.h"
 #include "verify/inject.h"
@@ -72,6 +73,7 @@ static vb_result verify_open(const struct vb_cli *c, struct vb_model *m, const s
     char *text = report.golden.length ? vb_cli_text(tok, report.golden.token + n, report.golden.length - n) : NULL;
     struct vb_report_view view = {&report, &config, c->model, text, r};
     vb_report_print(&view, stdout);
+    vb_expert_cache_print(m, stdout);
     r = write_files(c, &view, r);
     free(text);
   }
@@ -85,7 +87,7 @@ vb_result vb_cmd_verify(const struct vb_cli *c) {
   struct vb_model *m = NULL;
   struct vb_graph g = {0};
   struct vb_device_list devices = {0};
-  vb_result r = vb_model_open(c->model, false, &m);
+  vb_result r = vb_model_open_cached(c->model, false, c->expert_bytes, &m);
   if (!r) r = vb_graph_build(m, &c->graph, &g);
   if (!r) r = vb_cli_devices(c, &devices);
   if (!r) r = verify_open(c, m, &g, &devices);

@@ -12,9 +12,10 @@
 #define INPUT "tokens prompt "
 static const struct vb_command command[] = {
     {"verify", "MODEL", "Run a model over all devices and compare every operator's bits with the reference",
-     INPUT "steps plan plans seed chunk threads devices mla json junit timeline cases inject quiet", vb_cmd_verify},
+     INPUT "steps plan plans seed chunk threads devices mla json junit timeline cases inject expert-cache quiet",
+     vb_cmd_verify},
     {"run", "MODEL", "Generate text (greedy), or write the logits of the contract",
-     INPUT "steps plan chunk threads devices mla logits quiet", vb_cmd_run},
+     INPUT "steps plan chunk threads devices mla logits expert-cache quiet", vb_cmd_run},
     {"truth", "MODEL", "Logits by the fp64 algorithm truth: -o OUT.h5 writes /logits float64 [T][vocab]",
      INPUT "output quiet", vb_cmd_truth},
     {"perplexity", "MODEL TEXT", "Perplexity of a text file under the contract and under the fp64 truth",
@@ -35,9 +36,11 @@ static void usage(FILE *f) {
   fprintf(f, "Usage: verbatim COMMAND [OPTION...] [MODEL]\nAny dataflow, same bits.\n\n");
   for (uint32_t i = 0; i < COMMANDS; i++)
     fprintf(f, "  %-11s %-11s %s\n", command[i].name, command[i].args, command[i].summary);
-  fprintf(f, "\nMODEL is a Hugging Face directory or a container made by import.\n"
-             "`verbatim COMMAND --help` lists a command's options. Exit status: 0 fine, 1 a comparison failed,\n"
-             "2 bad input or usage, 3 a device failed.\n");
+  fprintf(f,
+          "\nMODEL is a Hugging Face directory, a container made by import, or weights made up for a published size:\n"
+          "synthetic:models/X.json[?seed=S&layers=A-B&vocab=N&skew=uniform|zipf[:X]|@LOADS.json&peak=P].\n"
+          "`verbatim COMMAND --help` lists a command's options. Exit status: 0 fine, 1 a comparison failed,\n"
+          "2 bad input or usage, 3 a device failed.\n");
 }
 
 /// Find our OpenCL driver beside the command (build tree) or below the installation prefix, unless the user chose.

@@ -18,7 +18,8 @@ enum {
   OPT_WAVE,
   OPT_PLANS,
   OPT_SEED,
-  OPT_MLA
+  OPT_MLA,
+  OPT_EXPERT_CACHE
 };
 
 /// Every option once; a command accepts those whose long names it lists.
@@ -43,6 +44,8 @@ static const struct argp_option all[] = {
     {"inject", OPT_INJECT, "FAULT", 0, "Plant a fault: output:PATH:INDEX:BIT[@DEVICE] or weight:PATH:INDEX:BIT", 0},
     {"wave", OPT_WAVE, "FILE", 0, "Record an FST waveform of the simulated call", 0},
     {"mla", OPT_MLA, "FORM", 0, "Multi-head latent attention as absorbed (default) or naive", 0},
+    {"expert-cache", OPT_EXPERT_CACHE, "GIB", 0,
+     "Make experts on demand, at most this many GiB of them at a time (default: all at once)", 0},
     {"quiet", 'q', NULL, 0, "No progress on standard error", 0},
 };
 enum { OPTIONS = sizeof all / sizeof *all };
@@ -52,6 +55,14 @@ struct parse {
   struct vb_cli *c;
   uint32_t args;
 };
+
+static uint64_t gibibytes(struct argp_state *s, const char *text) {
+  char *end;
+  double v = strtod(text, &end);
+  if (*end || end == text || !(v >= 0x1p-20 && v <= 0x1p20))
+    argp_error(s, "--expert-cache: \"%s\" is not a size in GiB", text);
+  return (uint64_t)(v * 0x1p30);
+}
 
 static uint64_t number(struct argp_state *s, const char *text, const char *name, uint64_t limit) {
   char *end;
@@ -93,6 +104,7 @@ static error_t parse_option(int key, char *arg, struct argp_state *s) {
   case OPT_LOGITS: c->logits = arg; return 0;
   case OPT_CASES: c->cases = arg; return 0;
   case OPT_INJECT: c->inject = arg; return 0;
+  case OPT_EXPERT_CACHE: c->expert_bytes = gibibytes(s, arg); return 0;
   case OPT_WAVE: c->wave = arg; return 0;
   case ARGP_KEY_ARG:
     if (p->args == wanted_args(p->cmd)) argp_error(s, "unexpected argument \"%s\"", arg);

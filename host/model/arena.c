@@ -50,10 +50,10 @@ char *vb_arena_text(struct vb_arena *a, const char *text) {
   return p ? memcpy(p, text, n) : NULL;
 }
 
-const void *vb_arena_map(struct vb_arena *a, int fd, size_t size) {
+static void *map(struct vb_arena *a, int protection, int flags, int fd, size_t size) {
   struct node *n = malloc(sizeof *n);
   if (!n) return NULL;
-  void *p = mmap(NULL, size, PROT_READ, MAP_PRIVATE, fd, 0);
+  void *p = mmap(NULL, size, protection, flags, fd, 0);
   if (p == MAP_FAILED) {
     free(n);
     return NULL;
@@ -61,4 +61,10 @@ const void *vb_arena_map(struct vb_arena *a, int fd, size_t size) {
   *n = (struct node){a->nodes, p, size};
   a->nodes = n;
   return p;
+}
+
+const void *vb_arena_map(struct vb_arena *a, int fd, size_t size) { return map(a, PROT_READ, MAP_PRIVATE, fd, size); }
+
+void *vb_arena_reserve(struct vb_arena *a, size_t bytes) {
+  return map(a, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, bytes ? bytes : 1);
 }

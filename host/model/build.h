@@ -29,6 +29,10 @@ void vb_quantise(struct vb_builder *b, enum vb_weight_class class, struct vb_vie
 /// A whole tensor as an I8 matrix.
 void vb_matrix(struct vb_builder *b, enum vb_weight_class class, struct vb_w8 *w, const struct vb_tensor *t);
 
+/// Experts made on demand (expert_cache.c): room without memory; the maxima that all experts share.
+struct vb_target vb_reserve_w8(struct vb_builder *b, struct vb_w8 *w, uint32_t rows, uint32_t cols);
+void vb_reserved_max(struct vb_builder *b, uint32_t l, struct vb_experts_w *w);
+
 /// The feed-forward part of a layer.
 void vb_build_experts(struct vb_builder *b, uint32_t l, struct vb_layer *w);
 #endif

@@ -9,6 +9,8 @@ struct checker {
   const struct vb_model *m;
   uint8_t *used; // [tensor_count]
   vb_result result;
+  vb_tensor_found *found; // list the tensors instead of checking them
+  void *context;
 };
 
 static void print_shape(char *s, size_t n, const struct vb_tensor *t) {
@@ -27,6 +29,11 @@ __attribute__((format(printf, 5, 6))) static void need(struct checker *c, uint64
   va_start(ap, format);
   vsnprintf(name, sizeof name, format, ap);
   va_end(ap);
+  if (c->found) {
+    want.name = name;
+    c->result = c->found(c->context, &want);
+    return;
+  }
   const struct vb_tensor *t = vb_model_find(c->m, name);
   if (!t) {
     c->result = vb_fail(VB_BAD_INPUT, "tensor '%s' is missing", name);
@@ -172,13 +179,24 @@ static vb_result check_tied_head(const struct vb_model *m, const struct vb_tenso
   return VB_OK;
 }
 
-static vb_result check_names(struct checker *c) {
-  const struct vb_model *m = c->m;
-  const struct vb_config *k = &m->config;
+static void need_all(struct checker *c) {
+  const struct vb_config *k = &c->m->config;
   need(c, k->vocab, k->hidden, 0, "model.embed_tokens.weight");
   need(c, k->hidden, 0, 0, "model.norm.weight");
   if (!k->tied) need(c, k->vocab, k->hidden, 0, "lm_head.weight");
   for (uint32_t l = 0; l < k->layers && c->result == VB_OK; l++) need_layer(c, l);
+}
+
+vb_result vb_walk_tensors(const struct vb_model *m, vb_tensor_found *found, void *context) {
+  struct checker c = {.m = m, .found = found, .context = context};
+  need_all(&c);
+  return c.result;
+}
+
+static vb_result check_names(struct checker *c) {
+  const struct vb_model *m = c->m;
+  const struct vb_config *k = &m->config;
+  need_all(c);
   for (uint32_t i = 0; i < m->tensor_count && c->result == VB_OK; i++) {
     const struct vb_tensor *t = &m->tensors[i];
     if (c->used[i] || vb_tensor_ignored(m, t->name)) continue;
@@ -210,7 +228,7 @@ static vb_result check_finite(const struct vb_tensor *t) {
 }
 
 vb_result vb_check_tensors(struct vb_model *m) {
-  struct checker c = {m, vb_arena_alloc(m->arena, m->tensor_count, 1), VB_OK};
+  struct checker c = {.m = m, .used = vb_arena_alloc(m->arena, m->tensor_count, 1)};
   if (!c.used) return vb_no_memory("tensor check");
   vb_result r = check_names(&c);
   for (uint32_t i = 0; i < m->tensor_count && r == VB_OK; i++)

@@ -9,7 +9,7 @@
 //
 // The seal is checked before the HDF5 library sees a byte, because its parser does not survive every damaged file.
 #include "base/file.h"
-#include "model/internal.h"
+#include "model/synthetic.h"
 #include "num/tables.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -159,6 +159,9 @@ static vb_result write_file(const struct vb_model *m, const char *path) {
 
 vb_result vb_model_save(const struct vb_model *m, const char *path) {
   char tmp[PATH_MAX];
+  if (vb_is_synthetic(m->path))
+    return vb_fail(VB_BAD_INPUT, "%.400s: synthetic weights are made anew everywhere, there is nothing to store",
+                   m->path);
   if (strlen(path) > PATH_MAX - 64) return vb_fail(VB_BAD_INPUT, "%.400s: path is too long", path);
   vb_file_temp_name(path, tmp, sizeof tmp);
   struct quiet q = quiet_begin();

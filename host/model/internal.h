@@ -20,8 +20,13 @@ vb_result vb_parse_config(struct vb_model *m);
 double vb_packed_at(const struct vb_tensor *t, uint64_t i);
 /// stored -> tensors: parts of quantised tensors become one. Needs the config.
 vb_result vb_unpack_tensors(struct vb_model *m);
+/// Call `found` with name and shape of every tensor that the config implies, until it fails.
+typedef vb_result vb_tensor_found(void *context, const struct vb_tensor *want);
+vb_result vb_walk_tensors(const struct vb_model *m, vb_tensor_found *found, void *context);
 /// Names, shapes and finiteness of all tensors against the config.
 vb_result vb_check_tensors(struct vb_model *m);
+/// m->expert_cache, before the weights are built: experts are made on demand within `limit` bytes.
+vb_result vb_expert_cache_create(struct vb_model *m, uint64_t limit);
 /// Contract constants (always) and contract weights.
 vb_result vb_build_constants(struct vb_model *m);
 vb_result vb_build_weights(struct vb_model *m);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "model/model.h"
 #include "base/file.h"
-#include "model/internal.h"
+#include "model/synthetic.h"
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
@@ -54,7 +54,7 @@ vb_result vb_build_constants(struct vb_model *m) {
   return VB_OK;
 }
 
-static vb_result load(struct vb_model *m, bool raw_only) {
+static vb_result load_stored(struct vb_model *m) {
   struct stat st;
   if (stat(m->path, &st)) return vb_fail(VB_BAD_INPUT, "cannot open: %s", strerror(errno));
   vb_result r = S_ISDIR(st.st_mode) ? vb_load_directory(m) : vb_load_container(m);
@@ -62,13 +62,22 @@ static vb_result load(struct vb_model *m, bool raw_only) {
   if (r == VB_OK) r = vb_sort_tensors(m);
   if (r == VB_OK) r = vb_parse_config(m);
   if (r == VB_OK) r = vb_unpack_tensors(m);
-  if (r == VB_OK) r = vb_check_tensors(m);
+  return r == VB_OK ? vb_check_tensors(m) : r;
+}
+
+static vb_result load(struct vb_model *m, bool raw_only, uint64_t expert_bytes) {
+  vb_result r = vb_is_synthetic(m->path) ? vb_load_synthetic(m) : load_stored(m);
   if (r == VB_OK) r = vb_build_constants(m);
+  if (r == VB_OK && !raw_only && expert_bytes) r = vb_expert_cache_create(m, expert_bytes);
   if (r == VB_OK && !raw_only) r = vb_build_weights(m);
   return r;
 }
 
 vb_result vb_model_open(const char *path, bool raw_only, struct vb_model **out) {
+  return vb_model_open_cached(path, raw_only, 0, out);
+}
+
+vb_result vb_model_open_cached(const char *path, bool raw_only, uint64_t expert_bytes, struct vb_model **out) {
   *out = NULL;
   struct vb_arena *arena = vb_arena_new();
   struct vb_model *m = arena ? vb_arena_alloc(arena, 1, sizeof *m) : NULL;
@@ -80,7 +89,7 @@ vb_result vb_model_open(const char *path, bool raw_only, struct vb_model **out) 
   m->arena = arena;
   size_t n = strlen(path);
   while (n > 1 && m->path[n - 1] == '/') m->path[--n] = 0;
-  vb_result r = load(m, raw_only);
+  vb_result r = load(m, raw_only, expert_bytes);
   if (r != VB_OK) {
     vb_arena_free(arena);
     return vb_context(r, "%.400s: ", path);

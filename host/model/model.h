@@ -124,6 +124,7 @@ struct vb_tensor {
   uint64_t dim[4];
   const void *data;               ///< may be unaligned: read through the functions below
   const struct vb_packed *packed; ///< NULL unless dtype is VB_FP8_BLOCK or behind it
+  const struct vb_made *made;     ///< synthetic weights: how its elements are made (data is NULL), otherwise NULL
 };
 size_t vb_dtype_bytes(enum vb_dtype d); ///< 0 for tensors made of parts
 const char *vb_dtype_name(enum vb_dtype d);
@@ -191,12 +192,19 @@ struct vb_model {
   struct vb_w8 lm_head;
   struct vb_layer *layer; ///< [layers]
   struct vb_import_stats stats;
-  struct vb_arena *arena; ///< owner of everything above
+  struct vb_expert_cache *expert_cache; ///< experts are made on demand (expert_cache.h); NULL: all are there
+  struct vb_arena *arena;               ///< owner of everything above
 };
 
 /// Open a model from a directory or container. Raw tensors only when `raw_only` (truth, inspect): no quantisation.
 /// Errors name the file, the tensor or key, and what was expected. *out is NULL on failure.
+/// `path` may describe a model without a checkpoint: "synthetic:CONFIG?..." (synthetic.h).
 vb_result vb_model_open(const char *path, bool raw_only, struct vb_model **out);
+/// The same, with the experts' contract weights made when they are needed, at most `expert_bytes` of them at a time
+/// (0: all at once). Only devices that read the model's own memory can then run experts.
+vb_result vb_model_open_cached(const char *path, bool raw_only, uint64_t expert_bytes, struct vb_model **out);
+/// Does the path describe made-up weights?
+bool vb_is_synthetic(const char *path);
 void vb_model_close(struct vb_model *m);
 /// Tensor by its Hugging Face name, or NULL.
 const struct vb_tensor *vb_model_find(const struct vb_model *m, const char *name);

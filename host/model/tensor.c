@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "model/internal.h"
+#include "model/synthetic.h"
 #include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
@@ -43,6 +43,7 @@ uint32_t vb_tensor_bits(const struct vb_tensor *t, uint64_t i) {
   uint16_t h;
   uint32_t u;
   if (t->packed) return float_bits(vb_packed_at(t, i));
+  if (t->made) return vb_made_bits(t->made, i);
   if (t->dtype == VB_F32) {
     memcpy(&u, (const char *)t->data + 4 * i, 4);
     return u;

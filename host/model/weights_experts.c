@@ -5,6 +5,11 @@
 
 static void routed(struct vb_builder *b, uint32_t l, struct vb_experts_w *w) {
   const uint32_t d = w->dim, n = w->inter, count = w->experts;
+  if (b->m->expert_cache) {
+    vb_reserve_w8(b, &w->gate, count * n, d), vb_reserve_w8(b, &w->up, count * n, d),
+        vb_reserve_w8(b, &w->down, count * d, n);
+    return;
+  }
   struct vb_target gate = vb_new_w8(b, &w->gate, count * n, d), up = vb_new_w8(b, &w->up, count * n, d);
   struct vb_target down = vb_new_w8(b, &w->down, count * d, n);
   for (uint32_t e = 0; e < count && b->result == VB_OK; e++) {
@@ -69,5 +74,5 @@ void vb_build_experts(struct vb_builder *b, uint32_t l, struct vb_layer *w) {
     vb_matrix(b, VB_CLASS_EXPERTS, &x->shared_up, vb_get(b, "%s.up_proj.weight", shared));
     vb_matrix(b, VB_CLASS_EXPERTS, &x->shared_down, vb_get(b, "%s.down_proj.weight", shared));
   }
-  if (b->result == VB_OK) share_max(x);
+  if (b->result == VB_OK) b->m->expert_cache ? vb_reserved_max(b, l, x) : share_max(x);
 }

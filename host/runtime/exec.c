@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "runtime/exec.h"
+#include "model/expert_cache.h"
 #include "runtime/exec_internal.h"
 #include <stdlib.h>
 #include <string.h>
@@ -23,7 +24,11 @@ vb_result vb_exec_create(const struct vb_graph *g, const struct vb_device_list *
     struct vb_device *dev = devices->device[d];
     e->id[d] = dev->id;
     e->accelerator[d] = dev->accelerator;
-    for (uint32_t n = 0; n < g->nodes; n++) e->can[(uint64_t)d * g->nodes + n] = dev->supports(dev, &g->node[n]);
+    for (uint32_t n = 0; n < g->nodes; n++) {
+      // Accelerators keep copies of weights, which experts that come and go would make stale.
+      bool moving = g->model->expert_cache && g->node[n].kind == VB_OP_EXPERTS && dev->accelerator;
+      e->can[(uint64_t)d * g->nodes + n] = !moving && dev->supports(dev, &g->node[n]);
+    }
   }
   e->target = (struct vb_target){.devices = devices->count, .id = e->id, .can = e->can, .accelerator = e->accelerator};
   *out = e;
@@ -162,7 +167,11 @@ static vb_result run_all(struct vb_exec *e, const struct vb_plan *plan, const st
     union vb_any_op *op = vb_scratch(e, ops * sizeof *op);
     if (!op) return vb_fail(VB_DEVICE, "out of memory");
     for (uint32_t k = 0; k < ops; k++) vb_bind_op(e, i, k, &op[k]);
-    vb_result r = vb_run_split(e, i, &plan->split[i], op, ops);
+    vb_result r = n->kind == VB_OP_EXPERTS ? vb_experts_need(e->graph->model, (uint32_t)n->layer, op->experts.ids,
+                                                             (uint64_t)e->total * op->experts.k)
+                                           : VB_OK;
+    if (r) return vb_context(r, "%s: ", n->path);
+    r = vb_run_split(e, i, &plan->split[i], op, ops);
     if (r) {
       for (uint32_t k = 0; observer && observer->failed && k < e->tasks; k++)
         if (e->task[k].result) observer->failed(observer->context, n, &e->task[k]);

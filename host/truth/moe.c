@@ -136,12 +136,12 @@ static void run_expert(struct truth *s, const struct expert *x, const double *in
   vb_truth_drop(s, mark);
 }
 
-static const struct vb_tensor *router_weight(struct truth *s, uint32_t l) {
+static const struct vb_tensor *router(struct truth *s, uint32_t l, const char *what) {
   const struct vb_config *c = s->c;
-  if (c->family == VB_LLAMA4) return vb_truth_layer(s, l, "feed_forward.router.weight");
-  if (c->family == VB_GPT_OSS) return vb_truth_layer(s, l, "mlp.router.weight");
-  return vb_truth_layer(
-      s, l, vb_truth_has(s, l, "block_sparse_moe.gate.weight") ? "block_sparse_moe.gate.weight" : "mlp.gate.weight");
+  if (c->family == VB_LLAMA4) return vb_truth_layer(s, l, "feed_forward.router.%s", what);
+  if (c->family == VB_GPT_OSS) return vb_truth_layer(s, l, "mlp.router.%s", what);
+  bool mixtral = vb_truth_has(s, l, "block_sparse_moe.gate.weight");
+  return vb_truth_layer(s, l, "%s.gate.%s", mixtral ? "block_sparse_moe" : "mlp", what);
 }
 
 static void add_shared(struct truth *s, uint32_t l, const double *x, double *y) {
@@ -172,8 +172,8 @@ void vb_truth_moe(struct truth *s, uint32_t l, const double *x, double *y) {
          *out = vb_truth_values(s, T, d);
   uint8_t *chosen = vb_truth_take(s, (size_t)T * E, 1);
   uint32_t *who = vb_truth_take(s, T, sizeof *who);
-  vb_truth_linear(s, x, T, vb_truth_matrix(router_weight(s, l), 0, d), E, d, z);
-  if (c->router_bias) vb_truth_bias(s, z, T, E, vb_truth_layer(s, l, "mlp.router.bias"), 0, 1);
+  vb_truth_linear(s, x, T, vb_truth_matrix(router(s, l, "weight"), 0, d), E, d, z);
+  if (c->router_bias) vb_truth_bias(s, z, T, E, router(s, l, "bias"), 0, 1);
   const struct vb_tensor *correction =
       c->correction_bias ? vb_truth_layer(s, l, "mlp.gate.e_score_correction_bias") : NULL;
   for (uint32_t t = 0; t < T && s->result == VB_OK; t++)

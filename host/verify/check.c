@@ -86,7 +86,8 @@ static bool blame_task(struct vb_check *k, const struct vb_step *s, struct vb_fa
 /// No call differs from the reference as it is now: weights or merged state changed since the golden run.
 static void blame_inputs(struct vb_check *k, const struct vb_step *s, uint32_t array, struct vb_failure *f) {
   const struct vb_golden *g = k->item_golden[0];
-  bool weights = g->weights_hash[s->node_index] != vb_node_weights_hash(s->node);
+  const uint64_t hash = g->weights_hash[s->node_index];
+  bool weights = hash && hash != vb_node_weights_hash(s->node);
   snprintf(f->note, sizeof f->note,
            weights ? "the weights of %s changed after the golden run"
                    : "inputs or merging of %s differ from the golden run",

@@ -59,6 +59,10 @@ vb_result vb_inject_weight(struct vb_inject *i, const struct vb_graph *g) {
                           : n->kind == VB_OP_EXPERTS ? &n->op.experts.w->gate
                                                      : NULL;
   if (!w) return vb_fail(VB_BAD_INPUT, "--inject %s: %s has no I8 weights", i->text, i->path);
+  if (n->kind == VB_OP_EXPERTS && g->model->expert_cache)
+    return vb_fail(VB_BAD_INPUT,
+                   "--inject %s: experts that are made on demand would lose the fault; leave out --expert-cache",
+                   i->text);
   uint64_t bytes = (uint64_t)w->rows * w->blocks * VB_BLOCK;
   if (i->index >= bytes)
     return vb_fail(VB_BAD_INPUT, "--inject %s: the weights have %llu bytes", i->text, (unsigned long long)bytes);
