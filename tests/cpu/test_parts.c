@@ -164,43 +164,59 @@ static void experts_features(void) { // each alone, then mixed
     experts_case(&r, n < 4 ? 1u << n : between(&r, 1, 15), "experts features");
 }
 
+static void router_case(struct vb_rng *r, bool features, const char *name) {
+  struct config c;
+  uint32_t tokens = between(r, 1, 40), count = between(r, 1, vb_rng_below(r, 2) ? 12 : 200), allowed = count;
+  struct vb_router_op op = {.score = VB_SCORE_SOFTMAX, .renorm = between(r, 0, 1), .t = random_range(r, tokens)};
+  if (features) {
+    op.score = vb_rng_below(r, 4) ? VB_SCORE_SIGMOID : VB_SCORE_SOFTMAX;
+    if (vb_rng_below(r, 2)) { // groups of equal size, and enough of them for k
+      op.groups = between(r, 1, 8), op.group_top = between(r, 1, 2), op.topk_groups = between(r, 1, op.groups);
+      count = op.groups * between(r, 1, 32);
+      allowed = count / op.groups * op.topk_groups;
+    }
+  }
+  op.experts = count, op.k = between(r, 1, allowed < 10 ? allowed : 10);
+  vb_z *logits = random_values(r, (uint64_t)tokens * count), *bias = random_values(r, count);
+  if (!vb_rng_below(r, 3)) // ties
+    for (uint64_t i = 0; i < (uint64_t)tokens * count; i++) logits[i] = logits[vb_rng_below(r, 4) % (i + 1)];
+  if (!vb_rng_below(r, 3)) // and among the biases
+    for (uint32_t i = 0; i < count; i++) bias[i] = bias[vb_rng_below(r, 2) % (i + 1)];
+  if (features && vb_rng_below(r, 2)) op.bias = bias;
+  op.logits = logits, op.scale = vb_rng_below(r, 2) ? VB_Z_ONE : vb_rng_z(r, VB_GEN_GAUSS);
+  uint64_t pairs = (uint64_t)tokens * op.k, words = 3 * pairs + 2 * count + 1;
+  uint32_t *want = poisoned(4 * words), *got; // ids, gates, list, hist, offsets in one array
+  for (uint32_t i = 0; i == 0 || config_at(r, i - 1, &c); i++) {
+    uint32_t *to = i ? got = poisoned(4 * words) : want;
+    op.ids = to, op.gates = to + pairs, op.list = to + 2 * pairs, op.hist = to + 3 * pairs;
+    op.offsets = op.hist + count;
+    if (!i) {
+      vb_ref_router(&op);
+      continue;
+    }
+    config_enter(&c);
+    vb_cpu_router(&op, c.threads);
+    config_leave();
+    compare(r, name, &c, want, got, words, 4);
+    free(got);
+  }
+  free(want), free(logits), free(bias);
+}
 static void router(void) {
   struct vb_rng r = vb_test_rng();
-  struct config c;
-  for (uint32_t n = 0; more_cases("router", n, 100); n++) {
-    uint32_t tokens = between(&r, 1, 40), count = between(&r, 1, vb_rng_below(&r, 2) ? 12 : 200);
-    uint32_t k = between(&r, 1, count < 10 ? count : 10);
-    vb_z *logits = random_values(&r, (uint64_t)tokens * count);
-    if (!vb_rng_below(&r, 3)) // ties
-      for (uint64_t i = 0; i < (uint64_t)tokens * count; i++) logits[i] = logits[vb_rng_below(&r, 4) % (i + 1)];
-    uint64_t pairs = (uint64_t)tokens * k, words = 3 * pairs + 2 * count + 1;
-    struct vb_router_op op = {.logits = logits, .experts = count, .k = k, .score = VB_SCORE_SOFTMAX};
-    op.renorm = between(&r, 0, 1), op.scale = vb_rng_below(&r, 2) ? VB_Z_ONE : vb_rng_z(&r, VB_GEN_GAUSS);
-    op.t = random_range(&r, tokens);
-    uint32_t *want = poisoned(4 * words), *got; // ids, gates, list, hist, offsets in one array
-    for (uint32_t i = 0;; i++) {
-      bool more = i == 0 || config_at(&r, i - 1, &c);
-      if (!more) break;
-      uint32_t *to = i ? got = poisoned(4 * words) : want;
-      op.ids = to, op.gates = to + pairs, op.list = to + 2 * pairs, op.hist = to + 3 * pairs;
-      op.offsets = op.hist + count;
-      if (!i) {
-        vb_ref_router(&op);
-        continue;
-      }
-      config_enter(&c);
-      vb_cpu_router(&op, c.threads);
-      config_leave();
-      compare(&r, "router", &c, want, got, words, 4);
-      free(got);
-    }
-    free(want), free(logits);
-  }
+  for (uint32_t n = 0; more_cases("router", n, 60); n++) router_case(&r, false, "router");
+}
+static void router_features(void) { // sigmoid, bias, groups
+  struct vb_rng r = vb_test_rng();
+  for (uint32_t n = 0; more_cases("router features", n, 100); n++) router_case(&r, true, "router features");
 }
 
 int main(int argc, char **argv) {
-  static const struct vb_test tests[] = {
-      {"experts", experts}, {"experts_features", experts_features}, {"router", router}, {0}};
+  static const struct vb_test tests[] = {{"experts", experts},
+                                         {"experts_features", experts_features},
+                                         {"router", router},
+                                         {"router_features", router_features},
+                                         {0}};
   const struct vb_suite suites[] = {{"cpu_parts", tests, NULL, NULL}, {0}};
   return vb_test_main(argc, argv, suites);
 }
