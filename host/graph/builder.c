@@ -101,7 +101,7 @@ uint32_t vb_add_rope(struct vb_build *b, int layer, const char *name, uint32_t i
   bool local = c->layer && c->layer[layer].local_rope;
   uint32_t rot = local ? c->local_rope.dims : c->rope.dims;
   // A multiplier of the whole head is part of the softmax scale; of a part of the head it is not.
-  bool apart = rot < d && c->rope_mscale != 0 && c->rope_mscale != 1 && !local;
+  bool apart = rot < c->head_dim && c->rope_mscale != 0 && c->rope_mscale != 1 && !local;
   struct vb_node *n = vb_add_node(b, layer, name, VB_OP_ROPE, heads * d);
   n->in[0] = in;
   n->op.rope = (struct vb_rope_op){.freq = local ? b->m->local_rope_freq : b->m->rope_freq,

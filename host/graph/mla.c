@@ -12,11 +12,13 @@ static uint32_t build_indexer(struct vb_build *b, int layer, uint32_t h, uint32_
   b->g->state[layer].index_dim = d;
   uint32_t q = vb_add_linear(b, layer, "index_q", q_latent, &w->index_q, NULL, 1);
   q = vb_add_rope(b, layer, "index_q_rope", q, heads, d, 0, VB_ROPE_HALF);
+  b->g->node[q].op.rope.mscale = 0; // the indexer's rotation never has the multiplier
   q = vb_add_pack_q(b, layer, "index_pack_q", q, heads, d, 0);
   b->g->node[q].op.pack_q.hadamard = c->index_hadamard;
   uint32_t k = vb_add_linear(b, layer, "index_k", h, &w->index_k, NULL, 1);
   k = vb_add_norm_kind(b, layer, "index_k_norm", k, w->index_norm, w->index_norm_bias, 1, d, VB_NORM_LAYER, 1e-6);
   k = vb_add_rope(b, layer, "index_k_rope", k, 1, d, 0, VB_ROPE_HALF);
+  b->g->node[k].op.rope.mscale = 0;
   k = vb_add_pack_kv(b, layer, "index_pack_k", k, VB_NO_INPUT, 1, d, 0, 1);
   b->g->node[k].op.pack_kv.hadamard = c->index_hadamard;
   uint32_t weights = vb_add_linear(b, layer, "index_w", h, &w->index_w, NULL, 1);

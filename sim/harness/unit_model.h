@@ -29,7 +29,7 @@ public:
         slave_(env.memory, *env.config, env.dram, sizeof(V::m_axi_gmem_rdata), env.noise, env.seed) {
     build();
   }
-  ~UnitModel() override { close_trace(); }
+  ~UnitModel() override { discard(); }
   const vb_sim_kernel &kernel() const override { return kernel_; }
 
   vb_sim_status run(const vb_sim_job &job, Fault fault, vb_sim_result &result) override {
@@ -62,9 +62,15 @@ public:
   }
 
 private:
-  void build() {
+  // A model takes its leave of the thread's context, which another unit may have set, and freed, since.
+  void discard() {
     close_trace();
+    if (context_) Verilated::threadContextp(context_.get());
     model_.reset();
+  }
+
+  void build() {
+    discard();
     context_ = std::make_unique<VerilatedContext>();
     context_->threads(1); // 5.006 would start idle threads
     context_->randReset(2);
