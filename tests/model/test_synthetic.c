@@ -204,7 +204,7 @@ static uint64_t expert_bytes(const struct vb_config *c) {
 }
 
 // The same bits with all experts there, with room for some, and (synthetic) with maxima that were never looked up.
-static uint32_t refused;
+static uint32_t too_small;
 static void check_cached(struct vb_model *(*open)(const char *, uint64_t), const char *path) {
   struct vb_model *all = open(path, 0);
   if (!all || !all->config.experts) {
@@ -227,7 +227,7 @@ static void check_cached(struct vb_model *(*open)(const char *, uint64_t), const
   // All tokens at once: either their experts fit, or the message says what to do.
   if (run(some, T, NULL, y)) VB_EXPECT_SAME("experts on demand", x, y, n);
   else VB_CHECK(strstr(vb_last_error(), "--chunk"), "%s: %s", path, vb_last_error());
-  refused += !!strstr(vb_last_error(), "--chunk");
+  too_small += !!strstr(vb_last_error(), "--chunk");
   free(x), free(y);
   vb_model_close(all), vb_model_close(some);
 }
@@ -251,7 +251,7 @@ static struct vb_model *open_made(const char *path, uint64_t bytes) {
 static void cached_checkpoints(void) {
   CU_ASSERT_EQUAL_FATAL(find_models(), 0);
   for (size_t i = 0; i < model_count; i++) check_cached(open_checkpoint, model_path[i]);
-  CU_ASSERT(refused > 0);
+  CU_ASSERT(too_small > 0);
 }
 static void cached_synthetic(void) {
   CU_ASSERT_EQUAL_FATAL(find_models(), 0);
