@@ -89,10 +89,15 @@ void vb_cpu_linear(const struct vb_linear_op *op, int threads) {
     return;
   }
   const uint32_t groups = op->groups > 1 ? op->groups : 1, size = op->w8->rows / groups;
-  for (uint32_t g = op->n.begin / size; g < groups && g * size < op->n.end; g++) {
+  const uint32_t first = op->n.begin / size, end = (op->n.end - 1) / size + 1; // groups divide the rows
+  // With groups for everyone, threads share the groups: their matrices are too small to be worth sharing.
+  threads = vb_threads(threads);
+  const bool share = threads > 1 && end - first >= (uint32_t)threads;
+#pragma omp parallel for num_threads(threads) if (share) schedule(dynamic)
+  for (uint32_t g = first; g < end; g++) {
     struct vb_range n = {g * size, (g + 1) * size};
     if (n.begin < op->n.begin) n.begin = op->n.begin;
     if (n.end > op->n.end) n.end = op->n.end;
-    linear_i8(op, groups, g, n, vb_threads(threads));
+    linear_i8(op, groups, g, n, share ? 1 : threads);
   }
 }

@@ -160,7 +160,7 @@ static void delta_case(struct vb_rng *r) {
 }
 static void delta(void) {
   struct vb_rng r = vb_test_rng();
-  for (uint32_t n = 0; more_cases("delta", n, 60); n++) delta_case(&r);
+  for (uint32_t n = 0; more_cases("delta", n, 40); n++) delta_case(&r);
 }
 
 static void indexer_case(struct vb_rng *r) {
@@ -212,7 +212,7 @@ static void indexer_case(struct vb_rng *r) {
 }
 static void indexer(void) {
   struct vb_rng r = vb_test_rng();
-  for (uint32_t n = 0; more_cases("indexer", n, 40); n++) indexer_case(&r);
+  for (uint32_t n = 0; more_cases("indexer", n, 20); n++) indexer_case(&r);
 }
 
 int main(int argc, char **argv) {
