@@ -95,7 +95,7 @@ struct vb_isa {
   /// rows <= VB_TILE_ROWS, tiles <= VB_TILES; packs of blocks b, back to back; acc[tile][VB_TILE_ROWS][VB_TILE].
   void (*tile_p2)(const struct vb_w8 *w, uint32_t row, uint32_t rows, struct vb_range b, const uint8_t *packs,
                   uint32_t tiles, int64_t *acc);
-  /// sum[r] += the weighted sum over lanes of max(0, acc[r]).
+  /// sum[r] += the weighted sum over lanes of max(0, acc[r]); weights of 16 bits, acc[r] of key records (< 2^32).
   void (*relu_dot)(const int64_t (*acc)[VB_TILE], const int64_t *weight, uint32_t rows, int64_t *sum);
   /// Carrier arithmetic of n values.
   void (*add)(const vb_z *a, const vb_z *b, uint32_t n, vb_z *y); ///< y may be a
