@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The lightning indexer. The key cache is read in place as a weight matrix: a record is a row whose block 0, the header,
-// is left out of the sums. Threads share (token, stretch of keys), then the selections.
+// The lightning indexer. The key cache is read in place as a weight matrix: a record is a row whose block 0, the
+// header, is left out of the sums. Threads share (token, stretch of keys), then the selections.
 #include "cpu/cpu.h"
 #include "cpu/mm8.h"
 #include "cpu/scratch.h"
@@ -95,8 +95,8 @@ static void score_keys(const struct run *r, uint32_t i, struct vb_range keys) {
     to[n] = vb_order_key(vb_norm(sums[n - keys.begin], t->top - 150 + 9 + r->w.max[n] - 254 - 8));
 }
 
-// Exact top-k by radix: four digits of 8 bits find the k-th largest key and how many of its equals still fit; one pass in
-// index order then takes them, so ties go to the lower index.
+// Exact top-k by radix: four digits of 8 bits find the k-th largest key and how many of its equals still fit; one pass
+// in index order then takes them, so ties go to the lower index.
 static void top_k(const uint32_t *key, uint32_t n, uint32_t k, uint32_t *list) {
   uint32_t least = 0, known = 0, equals = k, m = 0;
   for (int shift = 24; shift >= 0 && k < n; shift -= 8) {

@@ -172,8 +172,8 @@ static void tile_p2(const struct vb_w8 *w, uint32_t row, uint32_t rows, struct v
   }
 }
 
-// 0 <= relu < 2^32 (18 blocks at most, dot.h); the product with a negative weight, taken as w + 2^32, is relu * 2^32 too
-// large.
+// 0 <= relu < 2^32 (18 blocks at most, dot.h); the product with a negative weight, taken as w + 2^32, is relu * 2^32
+// too large.
 static void relu_dot(const int64_t (*acc)[VB_TILE], const int64_t *weight, uint32_t rows, int64_t *sum) {
   const __m256i zero = _mm256_setzero_si256();
   for (uint32_t r = 0; r < rows; r++) {
