@@ -153,7 +153,7 @@ static struct shape random_shape(struct vb_rng *r) {
 
 static void attention(void) {
   struct vb_rng r = vb_test_rng();
-  for (uint32_t n = 0; more_cases("attention", n, 16) || more_cases("attention max", n, 16); n++) {
+  for (uint32_t n = 0; more_cases("attention", n, 24); n++) {
     struct shape s = random_shape(&r);
     if (!vb_rng_below(&r, 10)) s.past = between(&r, 100, 400);
     attention_case(&r, s, 0, "attention");
