@@ -27,7 +27,7 @@ $(ATTN_DIR)/$1/Vvb_attention__ALL.a: $(ATTN_DIR)/$1/Vvb_attention.mk
 	  OBJCACHE="$$(CCACHE)" OPT_FAST="-O2 $(SIM_ARCH)" OPT_SLOW="-O1" >/dev/null
 $(ATTN_DIR)/$1/%.o: $(ATTN_SRC)/%.cc $(ATTN_DIR)/$1/Vvb_attention.mk
 	$$(call say,CXX,"$$< ($1)")
-	$$(Q)$$(CCACHE) $$(CXX) -std=gnu++17 $(SIM_TEST_FLAGS) $(SIM_ARCH) -DVL_USER_STOP -DVL_USER_FATAL $3 -I$(ATTN_DIR)/plants \
+	$$(Q)$$(CCACHE) $$(CXX) -std=gnu++17 $(SIM_TEST_FLAGS) $(SIM_ARCH) -DVL_USER_STOP -DVL_USER_FATAL $3 \
 	  -isystem $(ATTN_DIR)/$1 -isystem $(SIM_VINC) -isystem $(SIM_VINC)/vltstd -c -o $$@ $$<
 $(SIM_TEST_DIR)/test_attention_$1: $(ATTN_DIR)/$1/$2.o $(ATTN_DIR)/$1/dut.o $(ATTN_DIR)/$1/job.o $(SIM_SUPPORT) \
     $(ATTN_DIR)/$1/Vvb_attention__ALL.a $(ATTN_RUNTIME:%=$(ATTN_DIR)/obj/%.o) $(BUILD)/libverbatim.a
@@ -48,13 +48,14 @@ $(eval $(call attn_test,chunk,test_attention,$(call attn_defs,chunk,8,32,256,64)
 $(eval $(call attn_test,small,test_attention,$(call attn_defs,small,4,8,128,32),$(ATTN_RTL),-GNMAX=32 $(call attn_model,small)))
 
 # The planted copy of the RTL; -Wno-fatal because a planted constant may provoke a warning that is not the point.
-ATTN_PLANT := $(ATTN_DIR)/plants
+# Not the model's folder: another model's header there would be found first.
+ATTN_PLANT := $(ATTN_DIR)/planted
 $(ATTN_PLANT)/plants.h: $(ATTN_SRC)/plant.py $(ATTN_RTL)
 	@mkdir -p $(@D)
 	$(Q)$(PYTHON) $< $(ATTN_PLANT)
 attn_plant_sv := hw/lint.vlt $(ATTN_PLANT)/rtl/vb_plant_pkg.sv $(ATTN_PLANT)/rtl/vb_tables_pkg.sv $(ATTN_PLANT)/rtl/vb_pkg.sv \
   hw/config/base/vb_cfg_pkg.sv $(ATTN_PLANT)/rtl/vb_attn_pkg.sv $(ATTN_PLANT)/rtl/vb_attention.sv
-$(eval $(call attn_test,plants,test_plants,,$(ATTN_PLANT)/plants.h,-Wno-fatal -GNMAX=64 -I$(ATTN_PLANT)/rtl -y $(ATTN_PLANT)/rtl $(attn_plant_sv)))
+$(eval $(call attn_test,plants,test_plants,-I$(ATTN_PLANT),$(ATTN_PLANT)/plants.h,-Wno-fatal -GNMAX=64 -I$(ATTN_PLANT)/rtl -y $(ATTN_PLANT)/rtl $(attn_plant_sv)))
 
 # The unit behind the shared DRAM model, through the interface that the OpenCL driver uses.
 $(ATTN_DIR)/device/%.o: $(ATTN_SRC)/%.cc
