@@ -153,7 +153,7 @@ static struct shape random_shape(struct vb_rng *r) {
 
 static void attention(void) {
   struct vb_rng r = vb_test_rng();
-  for (uint32_t n = 0; more_cases("attention", n, 24); n++) {
+  for (uint32_t n = 0; more_cases("attention", n, 80); n++) {
     struct shape s = random_shape(&r);
     if (!vb_rng_below(&r, 10)) s.past = between(&r, 100, 400);
     attention_case(&r, s, 0, "attention");
@@ -162,7 +162,7 @@ static void attention(void) {
 
 static void feature(unsigned which, const char *name) {
   struct vb_rng r = vb_test_rng();
-  for (uint32_t n = 0; more_cases(name, n, 12); n++) { // alone, and mixed with any others
+  for (uint32_t n = 0; more_cases(name, n, 30); n++) { // alone, and mixed with any others
     struct shape s = random_shape(&r);
     unsigned features = which | (n % 2 ? (unsigned)vb_rng_below(&r, 64) : 0);
     if (features & SHARED && s.dv > s.dk) s.dv = s.dk;

@@ -108,11 +108,11 @@ static void linear_case(struct vb_rng *r, bool i14, const char *name) {
 
 static void linear_i8(void) {
   struct vb_rng r = vb_test_rng();
-  for (uint32_t n = 0; more_cases("linear i8", n, 30); n++) linear_case(&r, false, "linear i8");
+  for (uint32_t n = 0; more_cases("linear i8", n, 60); n++) linear_case(&r, false, "linear i8");
 }
 static void linear_i14(void) {
   struct vb_rng r = vb_test_rng();
-  for (uint32_t n = 0; more_cases("linear i14", n, 25); n++) linear_case(&r, true, "linear i14");
+  for (uint32_t n = 0; more_cases("linear i14", n, 40); n++) linear_case(&r, true, "linear i14");
 }
 
 // Elements all +-127 (+-8191), exponents of a row all equal: the largest sums there can be, over many blocks. Row i has
@@ -189,7 +189,7 @@ static void rope(void) {
 static void pack(void) {
   struct vb_rng r = vb_test_rng();
   struct config c;
-  for (uint32_t n = 0; more_cases("pack", n, 20); n++) {
+  for (uint32_t n = 0; more_cases("pack", n, 40); n++) {
     uint32_t tokens = between(&r, 1, 6), heads = between(&r, 1, 4), dk = between(&r, 1, 200), dv = between(&r, 1, 200);
     if (!vb_rng_below(&r, 3)) dk = 1u << between(&r, 0, 7);
     uint64_t rows = (uint64_t)tokens * heads, qn = rows * vb_rec_bytes(dk), vn = rows * vb_val_bytes(dv);
@@ -224,7 +224,7 @@ static void pack(void) {
 static void swiglu_add(void) {
   struct vb_rng r = vb_test_rng();
   struct config c;
-  for (uint32_t n = 0; more_cases("swiglu", n, 40); n++) {
+  for (uint32_t n = 0; more_cases("swiglu", n, 60); n++) {
     uint32_t tokens = between(&r, 1, 5), cols = between(&r, 1, vb_rng_below(&r, 4) ? 100 : 3000);
     uint64_t size = (uint64_t)tokens * cols;
     vb_z *a = random_values(&r, size), *b = random_values(&r, size), *y = poisoned(4 * size), *z = poisoned(4 * size);

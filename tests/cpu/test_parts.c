@@ -156,11 +156,11 @@ static void experts_case(struct vb_rng *r, unsigned features, const char *name) 
 
 static void experts(void) {
   struct vb_rng r = vb_test_rng();
-  for (uint32_t n = 0; more_cases("experts", n, 12); n++) experts_case(&r, 0, "experts");
+  for (uint32_t n = 0; more_cases("experts", n, 50); n++) experts_case(&r, 0, "experts");
 }
 static void experts_features(void) { // each alone, then mixed
   struct vb_rng r = vb_test_rng();
-  for (uint32_t n = 0; more_cases("experts features", n, 20); n++)
+  for (uint32_t n = 0; more_cases("experts features", n, 80); n++)
     experts_case(&r, n < 4 ? 1u << n : between(&r, 1, 15), "experts features");
 }
 

@@ -160,7 +160,7 @@ static void delta_case(struct vb_rng *r) {
 }
 static void delta(void) {
   struct vb_rng r = vb_test_rng();
-  for (uint32_t n = 0; more_cases("delta", n, 40); n++) delta_case(&r);
+  for (uint32_t n = 0; more_cases("delta", n, 100); n++) delta_case(&r);
 }
 
 static void indexer_case(struct vb_rng *r, bool widest) {
@@ -214,7 +214,7 @@ static void indexer_case(struct vb_rng *r, bool widest) {
 }
 static void indexer(void) {
   struct vb_rng r = vb_test_rng();
-  for (uint32_t n = 0; more_cases("indexer", n, 20); n++) indexer_case(&r, n % 8 == 1);
+  for (uint32_t n = 0; more_cases("indexer", n, 60); n++) indexer_case(&r, n % 8 == 1);
 }
 
 int main(int argc, char **argv) {
