@@ -28,7 +28,7 @@ static vb_result check_split(const struct vb_graph *g, const struct vb_target *t
   const char *axis = vb_axis_name(s->axis);
   uint32_t extent = n->extent[s->axis], at = 0;
   if (!n->axis[s->axis]) return vb_fail(VB_BAD_INPUT, "%s: %s cannot be split along %s", where, n->path, axis);
-  if (!s->parts) return vb_fail(VB_BAD_INPUT, "%s: %s has no parts", where, n->path);
+  if (!s->parts) return vb_fail(VB_BAD_INPUT, "%s: no device here can run %s", where, n->path);
   for (uint32_t i = 0; i < s->parts; i++) {
     const struct vb_part *q = &s->part[i];
     bool open = q->end == VB_OPEN;
@@ -145,6 +145,8 @@ vb_result vb_plan_default(const struct vb_graph *g, const struct vb_target *t, s
         n->kind == VB_OP_LINEAR || n->kind == VB_OP_ATTENTION || n->kind == VB_OP_EXPERTS || n->kind == VB_OP_ROUTER;
     for (uint32_t d = 0; d < t->devices && devices < VB_MAX_PARTS; d++)
       if (can(g, t, d, i) && (heavy || !t->accelerator[d])) device[devices++] = d;
+    for (uint32_t d = 0; d < t->devices && !devices; d++) // no CPU among them
+      if (can(g, t, d, i)) device[devices++] = d;
     // The router is one unit's whole job: give it to the device that specialises in it, else the first.
     if (n->kind == VB_OP_ROUTER && devices) device[0] = device[devices - 1], devices = 1;
     p->split[i] = even_split(preferred_axis(n), n->extent[preferred_axis(n)], 1, device, devices);
@@ -159,6 +161,7 @@ static void random_split(const struct vb_graph *g, const struct vb_target *t, ui
   enum vb_axis axis[VB_AXES];
   for (uint32_t d = 0; d < t->devices && ables < 64; d++)
     if (can(g, t, d, node)) able[ables++] = d;
+  if (!ables) able[ables++] = 0; // the check says that it cannot
   for (enum vb_axis a = 0; a < VB_AXES; a++)
     if (n->axis[a]) axis[axes++] = a;
   s->axis = axis[vb_draw_below(rng, axes)];

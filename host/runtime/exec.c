@@ -97,6 +97,7 @@ static vb_result prepare(struct vb_exec *e, const struct vb_batch_item *item, ui
   if (!items || total > UINT32_MAX / 64)
     return vb_fail(VB_BAD_INPUT, "a batch of %llu tokens", (unsigned long long)total);
   if (total > e->room) {
+    e->room = 0; // until all of it is there
     free(e->pos), free(e->item_of), free(e->tokens);
     e->pos = malloc(total * sizeof *e->pos);
     e->item_of = malloc(total * sizeof *e->item_of);

@@ -202,10 +202,11 @@ static vb_result check_sane(const struct vb_case_op *c) {
     const struct vb_experts_op *o = &c->op.experts;
     const struct vb_experts_w *w = &c->experts;
     ok = w->experts && o->e.end <= w->experts + (w->shared_inter > 0) && o->mode <= VB_EXPERTS_DOWN &&
-         w->gate.rows == w->experts * w->inter && w->up.rows == w->gate.rows && w->down.rows == w->experts * w->dim &&
-         w->gate.blocks == vb_blocks(w->dim) && w->up.blocks == w->gate.blocks &&
-         w->down.blocks == vb_blocks(w->inter) && w->shared_gate.rows == w->shared_inter &&
-         w->shared_up.rows == w->shared_inter && (!w->shared_inter || w->shared_down.rows == w->dim);
+         w->gate.rows == (uint64_t)w->experts * w->inter && w->up.rows == w->gate.rows &&
+         w->down.rows == (uint64_t)w->experts * w->dim && w->gate.blocks == vb_blocks(w->dim) &&
+         w->up.blocks == w->gate.blocks && w->down.blocks == vb_blocks(w->inter) &&
+         w->shared_gate.rows == w->shared_inter && w->shared_up.rows == w->shared_inter &&
+         (!w->shared_inter || w->shared_down.rows == w->dim);
     for (uint64_t i = 0; ok && i < (uint64_t)o->t.end * o->k; i++) ok = o->ids[i] < w->experts;
   } else if (c->kind == VB_OP_INDEXER) {
     const struct vb_indexer_op *o = &c->op.indexer;

@@ -172,6 +172,7 @@ static vb_result check_dispatch(struct vb_check *k, struct vb_step *s) {
   uint64_t values = 2ull * op->experts + 1 + (uint64_t)s->tokens * op->k;
   k->report->node[s->node_index].comparisons++;
   k->report->node[s->node_index].values += values;
+  k->report->node[s->node_index].bytes += values * sizeof(uint32_t);
   k->report->values += values;
   k->report->bytes += values * sizeof(uint32_t);
   if (!differs) {
@@ -208,6 +209,7 @@ static void device_failed(void *context, const struct vb_node *node, const struc
   f->cycle = t->stats.cycles;
   f->call = k->task_serial;
   file_case(k, f, t->kind, &t->op, NULL);
+  vb_fail(t->result, "device %s: %s", f->device, t->error); // filing may have failed too; this is what the run says
 }
 
 void vb_check_init(struct vb_check *k, const struct vb_verify_config *c, struct vb_report *r) {

@@ -137,6 +137,8 @@ vb_result vb_verify(const struct vb_verify_config *c, struct vb_report *report) 
     uint64_t start = vb_now_ns();
     r = run_plans(k, e);
     report->run_ns = vb_now_ns() - start;
+    if (!r && c->inject && !c->inject->hits)
+      r = vb_fail(VB_BAD_INPUT, "--inject %s: never planted: no call returns that element", c->inject->text);
     if (!r && report->failed)
       r = vb_fail(VB_MISMATCH, "%llu of %llu comparisons differ", (unsigned long long)report->failed,
                   (unsigned long long)report->planned);
