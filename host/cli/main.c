@@ -65,6 +65,13 @@ static void find_kernel_cache(void) {
   setenv("POCL_CACHE_DIR", path, 1);
 }
 
+/// Idle OpenMP threads spin for milliseconds by default, which starves the other devices on the same cores. The runtime reads
+/// its policy once, while it is loaded: start again with the other one, unless the user chose.
+static void wait_without_spinning(char **argv) {
+  if (getenv("OMP_WAIT_POLICY")) return;
+  if (!setenv("OMP_WAIT_POLICY", "passive", 1)) execv("/proc/self/exe", argv); // if that fails: just slower
+}
+
 int main(int argc, char **argv) {
   const char *name = argc > 1 ? argv[1] : "--help";
   if (!strcmp(name, "--version") || !strcmp(name, "-V")) {
@@ -78,6 +85,7 @@ int main(int argc, char **argv) {
   for (uint32_t i = 0; i < COMMANDS; i++) {
     struct vb_cli c;
     if (strcmp(name, command[i].name)) continue;
+    wait_without_spinning(argv);
     vb_h5_set_command(argc, argv);
     vb_cli_parse(&command[i], argc, argv, &c);
     find_driver();

@@ -12,14 +12,6 @@
 
 enum { MXCSR_DEFAULT = 0x1f80, FTZ_DAZ = 0x8040, DOWN = 0x2000, UP = 0x4000, TO_ZERO = 0x6000, MAX_THREADS = 3 };
 
-// Idle OpenMP threads spin for milliseconds by default, which on busy cores made these suites 15 times slower. The
-// runtime reads its policy once, while it is loaded: start the program again with the other one, unless the caller
-// chose.
-__attribute__((constructor)) static void wait_without_spinning(int argc, char **argv) {
-  if (argc < 1 || getenv("OMP_WAIT_POLICY")) return;
-  if (setenv("OMP_WAIT_POLICY", "passive", 1) == 0) execv("/proc/self/exe", argv); // if that fails: just slower
-}
-
 static void set_mxcsr(unsigned v) {
 #if defined(__x86_64__)
 #pragma omp parallel num_threads(MAX_THREADS)
