@@ -45,6 +45,7 @@ vb_result vb_cmd_verify(const struct vb_cli *c);
 vb_result vb_cmd_replay(const struct vb_cli *c);
 vb_result vb_cmd_run(const struct vb_cli *c);
 vb_result vb_cmd_truth(const struct vb_cli *c);
+vb_result vb_cmd_errors(const struct vb_cli *c);
 vb_result vb_cmd_perplexity(const struct vb_cli *c);
 vb_result vb_cmd_inspect(const struct vb_cli *c);
 vb_result vb_cmd_devices(const struct vb_cli *c);

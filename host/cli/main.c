@@ -20,6 +20,8 @@ static const struct vb_command command[] = {
      INPUT "output quiet", vb_cmd_truth},
     {"perplexity", "MODEL TEXT", "Perplexity of a text file under the contract and under the fp64 truth",
      "threads devices mla json quiet", vb_cmd_perplexity},
+    {"errors", "MODEL", "Table of each operator's distance from fp64, and of the logits' beside bf16: -o FILE.md",
+     INPUT "mla expert-cache output json quiet", vb_cmd_errors},
     {"inspect", "FILE", "Tell what is in a model directory, a model container, a case or a result file", "",
      vb_cmd_inspect},
     {"devices", "", "List the devices, what each can run, and why any was refused", "threads", vb_cmd_devices},

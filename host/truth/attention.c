@@ -124,8 +124,10 @@ void vb_truth_attention(struct truth *s, uint32_t l, const double *x, double *y)
                       .softcap = c->attn_softcap,
                       .sinks = c->sinks ? vb_truth_layer(s, l, "self_attn.sinks") : NULL};
   vb_truth_attend(s, q, k, v, c->heads, c->kv_heads, d, d, &mask, o);
+  vb_truth_round(s, o, (size_t)T * nq);
   for (size_t i = 0; gate && i < (size_t)T * nq && s->result == VB_OK && !vb_truth_planted("no_out_gate"); i++)
     o[i] *= vb_truth_sigmoid(gate[i]);
+  if (gate) vb_truth_round(s, o, (size_t)T * nq);
   project(s, l, "o_proj", o, c->hidden, nq, c->o_bias, y);
   vb_truth_drop(s, mark);
 }

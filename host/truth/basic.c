@@ -53,7 +53,7 @@ void vb_truth_linear(struct truth *s, const double *x, uint32_t T, struct matrix
 #pragma omp for
     for (uint32_t r = 0; r < rows; r++) {
       if (!row) continue;
-      for (uint32_t c = 0; c < cols; c++) row[c] = vb_tensor_at(w.t, w.first + r * w.row_step + c * w.col_step);
+      for (uint32_t c = 0; c < cols; c++) row[c] = vb_truth_weight(s, w.t, w.first + r * w.row_step + c * w.col_step);
       for (uint32_t t = 0; t < T; t++) {
         double sum = 0;
         for (uint32_t c = 0; c < cols; c++) sum += row[c] * x[(size_t)t * cols + c];
@@ -62,6 +62,7 @@ void vb_truth_linear(struct truth *s, const double *x, uint32_t T, struct matrix
     }
     free(row);
   }
+  vb_truth_round(s, y, (size_t)T * rows);
   if (failed) s->result = vb_fail(VB_DEVICE, "out of memory for the algorithm truth");
 }
 
@@ -69,7 +70,8 @@ void vb_truth_bias(struct truth *s, double *x, uint32_t T, uint32_t n, const str
                    uint64_t step) {
   if (s->result != VB_OK || vb_truth_planted("no_bias")) return;
   for (uint32_t t = 0; t < T; t++)
-    for (uint32_t i = 0; i < n; i++) x[(size_t)t * n + i] += vb_tensor_at(bias, first + i * step);
+    for (uint32_t i = 0; i < n; i++) x[(size_t)t * n + i] += vb_truth_weight(s, bias, first + i * step);
+  vb_truth_round(s, x, (size_t)T * n);
 }
 
 static void rms(const double *x, size_t count, uint32_t n, double eps, double centre, const struct vb_tensor *w,
@@ -87,10 +89,12 @@ void vb_truth_rms(struct truth *s, const double *x, size_t count, uint32_t n, co
                   double *y) {
   double centre = s->c->zero_centred && !plain && !vb_truth_planted("plain_norm") ? 1 : 0;
   if (s->result == VB_OK) rms(x, count, n, s->c->rms_eps, centre, w, y);
+  vb_truth_round(s, y, count * n);
 }
 
 void vb_truth_latent_norm(struct truth *s, double *x, size_t count, uint32_t n, const struct vb_tensor *w) {
   if (s->result == VB_OK && !vb_truth_planted("no_latent_norm")) rms(x, count, n, 1e-6, 0, w, x);
+  vb_truth_round(s, x, count * n);
 }
 
 void vb_truth_layer_norm(struct truth *s, double *x, size_t count, uint32_t n, const struct vb_tensor *w,
@@ -102,6 +106,7 @@ void vb_truth_layer_norm(struct truth *s, double *x, size_t count, uint32_t n, c
     for (uint32_t i = 0; i < n; i++) var += (y[i] - mean) * (y[i] - mean) / n;
     for (uint32_t i = 0; i < n; i++) y[i] = (y[i] - mean) / sqrt(var + 1e-6) * vb_tensor_at(w, i) + vb_tensor_at(b, i);
   }
+  vb_truth_round(s, x, count * n);
 }
 
 /// YaRN: dimensions that turn more than beta_fast times in the original length keep their frequency, those below beta_slow
@@ -157,4 +162,5 @@ void vb_truth_rope(struct truth *s, const struct vb_rope_config *r, double mscal
       }
     }
   }
+  vb_truth_round(s, x, (size_t)s->T * heads * d);
 }

@@ -16,6 +16,7 @@ static void convolve(struct truth *s, const struct vb_tensor *w, uint32_t first,
       x[(size_t)t * n + c] = sum * vb_truth_sigmoid(sum);
     }
   }
+  vb_truth_round(s, x, (size_t)s->T * n);
 }
 
 static void l2(const struct truth *s, double *x, size_t count, uint32_t n) {
@@ -95,9 +96,11 @@ void vb_truth_delta(struct truth *s, uint32_t l, const double *x, double *y) {
     memset(state, 0, (size_t)dk * dv * sizeof *state);
     recur(s, &rule, h, state, delta, o);
   }
+  vb_truth_round(s, o, (size_t)T * H * dv);
   vb_truth_rms(s, o, (size_t)T * H, dv, vb_truth_layer(s, l, "linear_attn.norm.weight"), true, o);
   for (size_t i = 0; i < (size_t)T * H * dv && s->result == VB_OK && !vb_truth_planted("no_out_gate"); i++)
     o[i] *= z[i] * vb_truth_sigmoid(z[i]);
+  vb_truth_round(s, o, (size_t)T * H * dv);
   vb_truth_linear(s, o, T, vb_truth_matrix(vb_truth_layer(s, l, "linear_attn.out_proj.weight"), 0, H * dv), c->hidden,
                   H * dv, y);
   vb_truth_drop(s, mark);

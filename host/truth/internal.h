@@ -14,8 +14,13 @@ struct truth {
   uint32_t T;
   void *owned[96];
   int owned_count;
+  bool bf16; ///< round weights and results (vb_truth_logits_bf16)
   vb_result result;
 };
+
+/// Round an operator's result, and an element of a weight, if the call asks for it.
+void vb_truth_round(const struct truth *s, double *x, size_t n);
+double vb_truth_weight(const struct truth *s, const struct vb_tensor *t, uint64_t i);
 
 /// True when the test has planted this error (vb_truth_plant).
 bool vb_truth_planted(const char *name);

@@ -96,6 +96,7 @@ void vb_truth_mla(struct truth *s, uint32_t l, const double *x, double *y) {
   struct mask mask = {.scale = vb_truth_planted("no_mscale") ? 1 / sqrt(d) : c->query_scale};
   if (c->index_topk) mask.chosen = index_keys(s, l, x, q_latent);
   vb_truth_attend(s, q, k, v, H, H, d, dv, &mask, o);
+  vb_truth_round(s, o, (size_t)T * H * dv);
   vb_truth_linear(s, o, T, attn(s, l, "o_proj", 0, H * dv), c->hidden, H * dv, y);
   vb_truth_drop(s, mark);
 }

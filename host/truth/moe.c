@@ -18,6 +18,7 @@ void vb_truth_mlp(struct truth *s, const double *x, uint32_t T, uint32_t n, stru
   vb_truth_linear(s, x, T, gate, n, d, g);
   vb_truth_linear(s, x, T, up, n, d, u);
   for (size_t i = 0; i < (size_t)T * n && s->result == VB_OK; i++) g[i] = activate(s, g[i]) * u[i];
+  vb_truth_round(s, g, (size_t)T * n);
   vb_truth_linear(s, g, T, down, d, n, y);
   vb_truth_drop(s, mark);
 }
@@ -131,6 +132,7 @@ static void run_expert(struct truth *s, const struct expert *x, const double *in
       g[i] = fmin(g[i], c->swiglu_limit), u[i] = fmax(-c->swiglu_limit, fmin(c->swiglu_limit, u[i]));
     g[i] = g[i] * vb_truth_sigmoid(1.702 * g[i]) * (u[i] + 1);
   }
+  vb_truth_round(s, g, (size_t)count * n);
   vb_truth_linear(s, g, count, x->down, d, n, y);
   vb_truth_bias(s, y, count, d, x->down_bias, x->bias_first / (2 * n) * d, 1);
   vb_truth_drop(s, mark);
@@ -172,12 +174,15 @@ void vb_truth_moe(struct truth *s, uint32_t l, const double *x, double *y) {
          *out = vb_truth_values(s, T, d);
   uint8_t *chosen = vb_truth_take(s, (size_t)T * E, 1);
   uint32_t *who = vb_truth_take(s, T, sizeof *who);
+  const bool bf16 = s->bf16;
+  s->bf16 = false; // routing stays wide
   vb_truth_linear(s, x, T, vb_truth_matrix(router(s, l, "weight"), 0, d), E, d, z);
   if (c->router_bias) vb_truth_bias(s, z, T, E, router(s, l, "bias"), 0, 1);
   const struct vb_tensor *correction =
       c->correction_bias ? vb_truth_layer(s, l, "mlp.gate.e_score_correction_bias") : NULL;
   for (uint32_t t = 0; t < T && s->result == VB_OK; t++)
     route(s, correction, z + (size_t)t * E, w + (size_t)t * E, chosen + (size_t)t * E);
+  s->bf16 = bf16;
   for (size_t i = 0; i < (size_t)T * d && s->result == VB_OK; i++) y[i] = 0;
   bool gate_input = c->gate_input != vb_truth_planted("gate_output");
   for (uint32_t e = 0; e < E && s->result == VB_OK; e++) {
@@ -194,6 +199,8 @@ void vb_truth_moe(struct truth *s, uint32_t l, const double *x, double *y) {
       for (uint32_t i = 0; i < d; i++)
         y[(size_t)who[j] * d + i] += (gate_input ? 1 : w[(size_t)who[j] * E + e]) * out[(size_t)j * d + i];
   }
+  vb_truth_round(s, y, (size_t)T * d);
   if (c->shared_inter && !vb_truth_planted("no_shared")) add_shared(s, l, x, y);
+  vb_truth_round(s, y, (size_t)T * d);
   vb_truth_drop(s, mark);
 }
