@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "verify/casefile.h"
+#include "verify/case_experts.h"
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
@@ -123,7 +124,10 @@ vb_result vb_case_save(const char *path, enum vb_op_kind kind, const union vb_an
   uint32_t seen = kind == VB_OP_ATTENTION ? op->attention.key.end : op->indexer.first_count + op->indexer.t.end - 1;
   vb_result r = cached ? compact_kv(&c.kv, seen) : VB_OK;
   if (r) return r;
-  r = fresh_outputs(&c, 0, f, &n);
+  struct vb_arena *memory = kind == VB_OP_EXPERTS ? vb_arena_new() : NULL;
+  if (kind == VB_OP_EXPERTS)
+    r = memory ? vb_case_compact_experts(&c, memory) : vb_fail(VB_DEVICE, "out of memory for a case");
+  if (!r) r = fresh_outputs(&c, 0, f, &n);
   if (!r) r = run_reference(kind, &c.op);
   if (!r) {
     hid_t file = vb_h5_create(path, tmp, sizeof tmp);
@@ -131,6 +135,7 @@ vb_result vb_case_save(const char *path, enum vb_op_kind kind, const union vb_an
   }
   free_outputs(f, n);
   if (cached) free(c.kv.k), free(c.kv.v);
+  vb_arena_free(memory);
   return r;
 }
 
