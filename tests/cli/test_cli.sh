@@ -52,15 +52,15 @@ fault() { # WHERE DEVICE [VAR=VALUE]... -- ARGS: verify fails, names WHERE and D
   rm -rf "$vb_tmp/cases"
   env "${env[@]}" "$verbatim" verify $model --tokens $tokens --steps 1 --cases "$vb_tmp/cases" --json "$vb_tmp/f.json" "$@" >"$vb_tmp/f.out" 2>&1 || status=$?
   cat "$vb_tmp/f.out"
-  [[ $status == "${want:-1}" ]] || { echo "verify: exit status $status, expected ${want:-1}" && return 1; }
+  [[ $status == "${fails_with:-1}" ]] || { echo "verify: exit status $status, expected ${fails_with:-1}" && return 1; }
   grep -q "FAILED $where" "$vb_tmp/f.out" && grep -q "\"operator\": \"$where\"" "$vb_tmp/f.json" && grep -q "\"device\": \"$device\"" "$vb_tmp/f.json"
-  [[ ${want:-1} == 3 ]] || grep -q '"expected": "0x' "$vb_tmp/f.json"
+  [[ ${fails_with:-1} == 3 ]] || grep -q '"expected": "0x' "$vb_tmp/f.json"
   local replay
   replay=$(sed -n 's/^  replay: //p' "$vb_tmp/f.out" | head -n 1)
   [[ -n $replay ]] || { echo 'no replay command' && return 1; }
   status=0
   bash -c "$replay" || status=$?
-  [[ $status == "${want:-1}" ]] || { echo "replay: exit status $status, expected ${want:-1}: $replay" && return 1; }
+  [[ $status == "${fails_with:-1}" ]] || { echo "replay: exit status $status, expected ${fails_with:-1}: $replay" && return 1; }
 }
 check fault_in_a_cpu_output fault layer.1.q_proj cpu -- --inject output:layer.1.q_proj:3:7@cpu
 check fault_in_a_kernels_output fault layer.0.experts pocl -- --devices pocl --inject output:layer.0.experts:5:3@pocl
@@ -68,7 +68,7 @@ check fault_in_a_units_output fault layer.2.router sim-base -- --inject output:l
 check fault_in_a_weight fault layer.1.o_proj cpu -- --devices cpu --inject weight:layer.1.o_proj:17:6
 check fault_in_an_rtl_register fault layer.0.attention sim-base VERBATIM_SIM_FAULT=attention:reg:120:0 -- --tokens 1,2,3,4,5,6
 check fault_in_rtl_read_data fault layer.0.router sim-base VERBATIM_SIM_FAULT=router:30:30 -- --tokens 1,2,3,4,5,6
-want=3 check device_dies_mid_run fault layer.0.attention sim-base VERBATIM_SIM_FAULT=axi:slverr@9 -- --tokens 1,2,3,4,5,6
+fails_with=3 check device_dies_mid_run fault layer.0.attention sim-base VERBATIM_SIM_FAULT=axi:slverr@9 -- --tokens 1,2,3,4,5,6
 fault_in_a_table_entry() { # a device built from other tables is refused, or its first wrong bit is found
   cp -r kernels_cl "$vb_tmp/kernels"
   sed -i 's/{16777208, 726692, 15407}/{16777208, 726690, 15407}/' "$vb_tmp/kernels/tables.cl"

@@ -140,7 +140,7 @@ static void bad_splits_are_refused(void) {
       {q, {VB_AXIS_K, 2, {{0, 0, 16}, {1, 16, VB_OPEN}}}, "multiples of 32"},
       {q, {VB_AXIS_ROWS, 1, {{2, 0, VB_OPEN}}}, "device unit cannot run"},
       {q, {VB_AXIS_EXPERTS, 1, {{0, 0, VB_OPEN}}}, "cannot be split along experts"},
-      {q, {VB_AXIS_ROWS, 0, {{0, 0, 0}}}, "no parts"},
+      {q, {VB_AXIS_ROWS, 0, {{0, 0, 0}}}, "no device here can run"},
       {q, {VB_AXIS_ROWS, 2, {{0, 0, VB_OPEN}, {1, 3, VB_OPEN}}}, "must end"},
       {a, {VB_AXIS_KEYS, 2, {{0, 0, 7}, {1, 7, 9}}}, "given to no device"},
       {a, {VB_AXIS_TOKENS, 1, {{0, 0, 9}}}, "given to no device"},

@@ -223,6 +223,7 @@ static void every_tensor_matters(void) {
       float *data = perturbed(t);
       t->data = data;
       t->dtype = VB_F32;
+      t->packed = NULL; // plain values in the place of packed ones
       CU_ASSERT_EQUAL(vb_truth_logits(f->m, f->tokens, f->T, logits), VB_OK);
       *t = saved;
       free(data);
