@@ -42,6 +42,7 @@ static void describe_replay(const struct vb_check *k, struct vb_failure *f) {
 static void file_case(struct vb_check *k, struct vb_failure *f, enum vb_op_kind kind, const union vb_any_op *op,
                       void *const *golden) {
   const struct vb_verify_config *c = k->config;
+  if (k->report->failed > VB_MAX_FAILURES) return; // beyond the described ones a broken device would fill the disk
   struct vb_case_origin origin = {f->path, f->device, c->inject ? c->inject->text : NULL, c->seed, f->call};
   if (mkdir(c->case_dir, 0777)) {
   } // exists already, or the save below says why not
