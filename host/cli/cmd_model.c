@@ -52,8 +52,7 @@ vb_result vb_cmd_import(const struct vb_cli *c) {
 
 /// Cases and logits.
 static vb_result inspect_h5(const char *path) {
-  static const char *const names[] = {"operator",   "path",          "device", "inject",
-                                      "created_by", "tables_sha256", "command"};
+  static const char *const names[] = {"operator", "path", "device", "inject", "created_by", "tables_sha256", "command"};
   char *text;
   hid_t file = vb_h5_open_sealed(path);
   if (file < 0) return VB_BAD_INPUT;
