@@ -105,6 +105,7 @@ int vb_devices_find(const struct vb_device_list *list, const char *id) {
 
 void vb_devices_close(struct vb_device_list *list) {
   for (uint32_t i = 0; i < list->count; i++) list->device[i]->close(list->device[i]);
+  for (uint32_t i = 0; i < list->refusals; i++) free(list->refusal[i]);
   free(list->device);
   *list = (struct vb_device_list){0};
 }
@@ -126,6 +127,9 @@ static vb_result keep_only(struct vb_device_list *list, const char *only) {
     list->device[i] = list->device[--list->count];
   }
   if (!r && !kept.count) r = vb_fail(VB_BAD_INPUT, "--devices names no device");
+  kept.refusals = list->refusals;
+  for (uint32_t i = 0; i < list->refusals; i++) kept.refusal[i] = list->refusal[i];
+  list->refusals = 0;
   vb_devices_close(list);
   *list = kept;
   return r;
@@ -135,7 +139,8 @@ vb_result vb_devices_open(int threads, const char *only, struct vb_device_list *
                           void (*refused)(void *, const char *), void *context) {
   *list = (struct vb_device_list){0};
   vb_result r = vb_device_list_add(list, vb_device_open_cpu(threads));
-  if (!r) r = vb_devices_open_opencl(list, refused, context);
+  bool only_cpu = only && !strcmp(only, "cpu"); // no need to wake OpenCL and probe its devices
+  if (!r && !only_cpu) r = vb_devices_open_opencl(list, refused, context);
   if (!r && only) r = keep_only(list, only);
   if (r) vb_devices_close(list);
   return r;

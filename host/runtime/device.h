@@ -27,9 +27,12 @@ struct vb_device {
   int threads;
 };
 
+enum { VB_MAX_REFUSALS = 8 };
 struct vb_device_list {
   struct vb_device **device;
   uint32_t count;
+  char *refusal[VB_MAX_REFUSALS]; ///< why devices that are here were left out
+  uint32_t refusals;
 };
 
 struct vb_device *vb_device_open_ref(void);

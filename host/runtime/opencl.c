@@ -147,6 +147,8 @@ vb_result vb_devices_open_opencl(struct vb_device_list *list, void (*refused)(vo
   shared->users = 1; // held here until all are added
   for (uint32_t i = 0; !r && i < shared->list.count; i++) {
     if (vb_ocl_probe(shared->list.device[i])) {
+      if (list->refusals < VB_MAX_REFUSALS && (list->refusal[list->refusals] = strdup(vb_last_error())))
+        list->refusals++;
       if (refused) refused(context, vb_last_error());
       continue;
     }

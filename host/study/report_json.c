@@ -5,6 +5,8 @@
 #include "vb_version.h"
 #include <inttypes.h>
 #include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
 
 static json_t *hex(uint64_t v, uint32_t bytes) {
   char text[24];
@@ -12,7 +14,18 @@ static json_t *hex(uint64_t v, uint32_t bytes) {
   return json_string(text);
 }
 
-static json_t *text_or_null(const char *s) { return s && s[0] ? json_string(s) : json_null(); }
+/// Text may end inside a UTF-8 character (a token need not hold a whole one): then bytes above ASCII become '?'.
+static json_t *text_or_null(const char *s) {
+  if (!s || !s[0]) return json_null();
+  json_t *j = json_string(s);
+  if (j) return j;
+  char *ascii = strdup(s);
+  for (char *c = ascii; c && *c; c++)
+    if ((unsigned char)*c > 126) *c = '?';
+  j = ascii ? json_string(ascii) : NULL;
+  free(ascii);
+  return j ? j : json_null();
+}
 
 static json_t *failure_json(const struct vb_failure *f) {
   json_t *j = json_object();
@@ -64,6 +77,9 @@ vb_result vb_report_json(const struct vb_report_view *v, const char *path) {
                                              v->config->devices->device[d]->simulated));
   for (uint32_t i = 0; i < r->failures; i++) json_array_append_new(failures, failure_json(&r->failure[i]));
   for (uint32_t i = 0; i < r->golden.length; i++) json_array_append_new(tokens, json_integer(r->golden.token[i]));
+  json_t *refused = json_array();
+  for (uint32_t i = 0; i < v->config->devices->refusals; i++)
+    json_array_append_new(refused, text_or_null(v->config->devices->refusal[i]));
   uint64_t cycles, wall;
   vb_report_simulated(v, &cycles, &wall);
   json_object_set_new(root, "version", json_string(VB_VERSION));
@@ -85,6 +101,7 @@ vb_result vb_report_json(const struct vb_report_view *v, const char *path) {
   json_object_set_new(root, "tokens", tokens);
   json_object_set_new(root, "text", text_or_null(v->text));
   json_object_set_new(root, "devices", devices);
+  json_object_set_new(root, "refused_devices", refused);
   json_object_set_new(root, "device_calls", json_integer((json_int_t)r->calls));
   json_object_set_new(root, "simulated_cycles", json_integer((json_int_t)cycles));
   json_object_set_new(root, "simulation_wall_ns", json_integer((json_int_t)wall));

@@ -12,7 +12,8 @@ static void put_escaped(FILE *f, const char *s) {
     case '<': fputs("&lt;", f); break;
     case '>': fputs("&gt;", f); break;
     case '"': fputs("&quot;", f); break;
-    default: fputc((unsigned char)*s < 32 ? ' ' : *s, f);
+    default:
+      fputc((unsigned char)*s < 32 || (unsigned char)*s > 126 ? '?' : *s, f); // paths and messages: ASCII is enough
     }
   }
 }
@@ -23,43 +24,69 @@ static const struct vb_failure *failure_of(const struct vb_report *r, const char
   return NULL;
 }
 
+static void put_failure(FILE *f, const struct vb_failure *bad) {
+  fputs("><failure message=\"", f);
+  if (bad->elem_bytes)
+    fprintf(f, "%s[%" PRIu64 "]: expected 0x%" PRIx64 ", actual 0x%" PRIx64 ", ", bad->array, bad->index, bad->expected,
+            bad->actual);
+  fputs("device ", f);
+  put_escaped(f, bad->device[0] ? bad->device : "?");
+  fputs("\">", f);
+  put_escaped(f, bad->note);
+  fputs(bad->replay[0] ? " replay: " : "", f);
+  put_escaped(f, bad->replay);
+  fputs("</failure></testcase>\n", f);
+}
+
+static void put_node(FILE *f, const struct vb_report_view *v, uint32_t n) {
+  static const struct vb_failure counted = {.note = "failed, but too many failures to describe all"};
+  const struct vb_report *r = v->report;
+  const struct vb_node *node = &v->config->graph->node[n];
+  const struct vb_failure *bad = failure_of(r, node->path);
+  uint64_t wall = 0;
+  if (!bad && r->node[n].failed) bad = &counted;
+  for (uint32_t d = 0; d < v->config->devices->count; d++) wall += r->node[n].device[d].wall_ns;
+  if (node->layer < 0) fputs(" <testcase classname=\"model\"", f);
+  else fprintf(f, " <testcase classname=\"layer.%d\"", node->layer);
+  fprintf(f, " name=\"%s\" time=\"%.6f\"", node->name, (double)wall / 1e9);
+  if (bad) {
+    put_failure(f, bad);
+  } else if (!r->node[n].comparisons) {
+    fputs("><skipped message=\"", f);
+    put_escaped(f, r->skip_reason);
+    fputs("\"/></testcase>\n", f);
+  } else {
+    fputs("/>\n", f);
+  }
+}
+
+/// One case per operator, and one for the run as a whole: whatever stops it, something is red.
 vb_result vb_report_junit(const struct vb_report_view *v, const char *path) {
   const struct vb_report *r = v->report;
   const struct vb_graph *g = v->config->graph;
   char tmp[PATH_MAX];
-  uint32_t failures = 0, skipped = 0;
+  uint32_t failures = v->result != VB_OK, skipped = 0;
   for (uint32_t n = 0; n < g->nodes; n++) {
-    bool bad = failure_of(r, g->node[n].path) != NULL;
+    bool bad = r->node[n].failed || failure_of(r, g->node[n].path);
     failures += bad;
     skipped += !bad && !r->node[n].comparisons;
   }
   FILE *f = vb_file_begin(path, tmp, sizeof tmp);
   if (!f) return VB_BAD_INPUT;
-  fprintf(f, "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuite name=\"verbatim verify ");
+  fputs("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuite name=\"verbatim verify ", f);
   put_escaped(f, v->model_path);
-  fprintf(f, "\" tests=\"%u\" failures=\"%u\" skipped=\"%u\" time=\"%.3f\">\n", g->nodes, failures, skipped,
+  fprintf(f, "\" tests=\"%u\" failures=\"%u\" skipped=\"%u\" time=\"%.3f\">\n", g->nodes + 1, failures, skipped,
           (double)r->run_ns / 1e9);
-  for (uint32_t n = 0; n < g->nodes; n++) {
-    const struct vb_failure *bad = failure_of(r, g->node[n].path);
-    uint64_t wall = 0;
-    for (uint32_t d = 0; d < v->config->devices->count; d++) wall += r->node[n].device[d].wall_ns;
-    fprintf(f, " <testcase classname=\"%s%d\" name=\"%s\" time=\"%.6f\"", g->node[n].layer < 0 ? "model" : "layer.",
-            g->node[n].layer < 0 ? 0 : g->node[n].layer, g->node[n].name, (double)wall / 1e9);
-    if (bad) {
-      fprintf(f, "><failure message=\"%s[%" PRIu64 "] on ", bad->array, bad->index);
-      put_escaped(f, bad->device);
-      fprintf(f, ": expected 0x%" PRIx64 ", actual 0x%" PRIx64 "\">", bad->expected, bad->actual);
-      put_escaped(f, bad->note);
-      fputs(" replay: ", f);
-      put_escaped(f, bad->replay);
-      fputs("</failure></testcase>\n", f);
-    } else if (!r->node[n].comparisons) {
-      fputs("><skipped message=\"", f);
-      put_escaped(f, r->skip_reason);
-      fputs("\"/></testcase>\n", f);
-    } else {
-      fputs("/>\n", f);
-    }
+  for (uint32_t n = 0; n < g->nodes; n++) put_node(f, v, n);
+  fprintf(f, " <testcase classname=\"verdict\" name=\"%s\"", vb_result_string(v->result));
+  if (v->result == VB_OK) {
+    fputs("/>\n", f);
+  } else {
+    fprintf(f,
+            "><failure message=\"planned %" PRIu64 ", passed %" PRIu64 ", failed %" PRIu64 ", skipped %" PRIu64 "\">",
+            r->planned, r->passed, r->failed, r->skipped);
+    put_escaped(f, r->skip_reason);
+    fputs("</failure></testcase>\n", f);
   }
   fputs("</testsuite>\n", f);
   return vb_file_commit(f, tmp, path);

@@ -6,7 +6,7 @@
 #include <string.h>
 
 /// The reference as a function of the kind, through its device so that there is one table.
-static vb_result run_reference(enum vb_op_kind kind, const union vb_any_op *op) {
+vb_result vb_case_reference(enum vb_op_kind kind, const union vb_any_op *op) {
   struct vb_run_stats stats = {0};
   struct vb_device *ref = vb_device_open_ref();
   if (!ref) return vb_fail(VB_DEVICE, "out of memory");
@@ -55,8 +55,8 @@ vb_result vb_case_check(enum vb_op_kind kind, const union vb_any_op *op, bool *d
   vb_result r = fresh_outputs(&one, 0x00, f1, &n1);
   vb_result r2 = fresh_outputs(&two, 0xff, f2, &n2);
   if (!r) r = r2;
-  if (!r) r = run_reference(kind, &one.op);
-  if (!r) r = run_reference(kind, &two.op);
+  if (!r) r = vb_case_reference(kind, &one.op);
+  if (!r) r = vb_case_reference(kind, &two.op);
   for (uint32_t i = 0; !r && i < n1; i++) {
     if (f1[i].role != VB_FIELD_OUT) continue;
     size_t bytes = vb_h5_bytes(f1[i].type);
@@ -128,7 +128,7 @@ vb_result vb_case_save(const char *path, enum vb_op_kind kind, const union vb_an
   if (kind == VB_OP_EXPERTS)
     r = memory ? vb_case_compact_experts(&c, memory) : vb_fail(VB_DEVICE, "out of memory for a case");
   if (!r) r = fresh_outputs(&c, 0, f, &n);
-  if (!r) r = run_reference(kind, &c.op);
+  if (!r) r = vb_case_reference(kind, &c.op);
   if (!r) {
     hid_t file = vb_h5_create(path, tmp, sizeof tmp);
     r = file < 0 ? VB_BAD_INPUT : vb_h5_publish(file, tmp, path, write_case(file, &c, golden, o));

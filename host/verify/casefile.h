@@ -31,6 +31,8 @@ struct vb_difference {
   uint64_t expected, actual;
 };
 
+/// Run the reference on an operator.
+vb_result vb_case_reference(enum vb_op_kind kind, const union vb_any_op *op);
 /// Run the reference on the same inputs as `op` and compare what it writes with the arrays that `op` points to.
 /// *differs tells; `d` describes the first difference. Returns VB_DEVICE only for lack of memory.
 vb_result vb_case_check(enum vb_op_kind kind, const union vb_any_op *op, bool *differs, struct vb_difference *d);

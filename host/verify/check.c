@@ -28,15 +28,41 @@ static void account(struct vb_check *k, const struct vb_step *s) {
   }
 }
 
-/// Name the replay command: the same device, the same planted faults.
+/// Append `text` for a POSIX shell: as it is, or quoted.
+static void put_word(char *to, size_t size, const char *text) {
+  static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789@%+=:,./-_";
+  size_t at = strlen(to);
+  bool quote = !text[0] || text[strspn(text, plain)];
+  if (quote && at + 1 < size) to[at++] = '\'';
+  for (; *text && at + 5 < size; text++) {
+    if (*text == '\'') memcpy(to + at, "'\\''", 4), at += 4;
+    else to[at++] = *text;
+  }
+  if (quote && at + 1 < size) to[at++] = '\'';
+  to[at] = 0;
+}
+
+/// Name the replay command: the same device, instruction set and planted faults.
 static void describe_replay(const struct vb_check *k, struct vb_failure *f) {
-  const char *fault = getenv("VERBATIM_SIM_FAULT"), *kernels = getenv("VERBATIM_KERNELS");
+  static const char *const variable[] = {"VERBATIM_SIM_FAULT", "VERBATIM_KERNELS", "VERBATIM_ISA"};
   const struct vb_inject *i = k->config->inject;
-  bool output = i && i->kind == VB_INJECT_OUTPUT;
-  snprintf(f->replay, sizeof f->replay, "%s%s%s%s%s%s%s replay %s --devices %s%s%s", fault ? "VERBATIM_SIM_FAULT=" : "",
-           fault ? fault : "", fault ? " " : "", kernels ? "VERBATIM_KERNELS=" : "", kernels ? kernels : "",
-           kernels ? " " : "", k->config->replay_prefix, f->case_file, f->device, output ? " --inject " : "",
-           output ? i->text : "");
+  size_t size = sizeof f->replay;
+  f->replay[0] = 0;
+  for (uint32_t v = 0; v < sizeof variable / sizeof *variable; v++) {
+    const char *value = getenv(variable[v]);
+    if (!value || !value[0]) continue;
+    snprintf(f->replay + strlen(f->replay), size - strlen(f->replay), "%s=", variable[v]);
+    put_word(f->replay, size, value);
+    strncat(f->replay, " ", size - strlen(f->replay) - 1);
+  }
+  put_word(f->replay, size, k->config->replay_prefix);
+  strncat(f->replay, " replay ", size - strlen(f->replay) - 1);
+  put_word(f->replay, size, f->case_file);
+  strncat(f->replay, " --devices ", size - strlen(f->replay) - 1);
+  put_word(f->replay, size, f->device);
+  if (!i || i->kind != VB_INJECT_OUTPUT) return;
+  strncat(f->replay, " --inject ", size - strlen(f->replay) - 1);
+  put_word(f->replay, size, i->text);
 }
 
 static void file_case(struct vb_check *k, struct vb_failure *f, enum vb_op_kind kind, const union vb_any_op *op,
@@ -119,10 +145,22 @@ static uint64_t bits_at(const uint8_t *row, uint64_t element, uint32_t bytes) {
   return v;
 }
 
+/// Count one more comparison; false: it failed.
+static bool count_comparison(struct vb_check *k, const struct vb_step *s, uint64_t values, uint64_t bytes, bool equal) {
+  struct vb_node_stats *n = &k->report->node[s->node_index];
+  n->comparisons++;
+  n->values += values;
+  n->bytes += bytes;
+  k->report->values += values;
+  k->report->bytes += bytes;
+  if (equal) k->report->passed++;
+  else k->report->failed++, n->failed++;
+  return equal;
+}
+
 /// Compare one output array; on a difference report it and restore the golden rows.
 static void check_array(struct vb_check *k, struct vb_step *s, uint32_t o) {
   uint32_t bytes = s->node->row_bytes[o], elem = s->node->elem_bytes[o];
-  struct vb_node_stats *n = &k->report->node[s->node_index];
   struct vb_failure first = {0};
   bool bad = false;
   for (uint32_t t = 0; t < s->tokens; t++) {
@@ -141,16 +179,7 @@ static void check_array(struct vb_check *k, struct vb_step *s, uint32_t o) {
       first.differing++;
     }
   }
-  n->comparisons++;
-  n->values += (uint64_t)s->tokens * (bytes / elem);
-  n->bytes += (uint64_t)s->tokens * bytes;
-  k->report->values += (uint64_t)s->tokens * (bytes / elem);
-  k->report->bytes += (uint64_t)s->tokens * bytes;
-  if (!bad) {
-    k->report->passed++;
-    return;
-  }
-  k->report->failed++;
+  if (count_comparison(k, s, (uint64_t)s->tokens * (bytes / elem), (uint64_t)s->tokens * bytes, !bad)) return;
   struct vb_failure *f = new_failure(k, s->node);
   f->position = first.position;
   if (!blame_task(k, s, f)) {
@@ -163,39 +192,100 @@ static void check_array(struct vb_check *k, struct vb_step *s, uint32_t o) {
            vb_golden_row(k->item_golden[s->item_of[t]], s->node_index, o, s->pos[t]), bytes);
 }
 
-/// Dispatch lists depend on who shares the call, so they have no golden row: the reference makes them on the spot.
+/// First difference of n u32 between what should be there and what is.
+static bool differs_u32(const char *array, const uint32_t *want, const uint32_t *have, uint64_t n,
+                        struct vb_difference *d) {
+  uint64_t differing = 0;
+  for (uint64_t i = 0; i < n; i++)
+    if (want[i] != have[i] && !differing++) *d = (struct vb_difference){array, i, 0, sizeof *want, want[i], have[i]};
+  d->differing = differing ? differing : d->differing;
+  return differing > 0;
+}
+
+/// Dispatch lists depend on who shares the call, so they have no golden row: they must follow from the expert ids that were
+/// selected (which have one).
 static vb_result check_dispatch(struct vb_check *k, struct vb_step *s) {
-  bool differs;
-  struct vb_difference d = {0};
   const struct vb_router_op *op = &s->op->router;
-  vb_result r = vb_case_check(VB_OP_ROUTER, s->op, &differs, &d);
-  if (r) return r;
-  uint64_t values = 2ull * op->experts + 1 + (uint64_t)s->tokens * op->k;
-  k->report->node[s->node_index].comparisons++;
-  k->report->node[s->node_index].values += values;
-  k->report->node[s->node_index].bytes += values * sizeof(uint32_t);
-  k->report->values += values;
-  k->report->bytes += values * sizeof(uint32_t);
-  if (!differs) {
-    k->report->passed++;
-    return VB_OK;
+  uint32_t experts = op->experts, pairs = s->tokens * op->k;
+  uint32_t *hist = calloc(2ull * experts + 1 + pairs, sizeof *hist), *offsets = hist + experts,
+           *list = offsets + experts + 1;
+  if (!hist) return vb_fail(VB_DEVICE, "out of memory for a comparison");
+  bool in_range = true;
+  for (uint32_t p = 0; p < pairs; p++) {
+    in_range &= op->ids[p] < experts;
+    if (op->ids[p] < experts) hist[op->ids[p]]++;
   }
-  k->report->failed++;
-  struct vb_failure *f = new_failure(k, s->node);
-  f->position = s->pos[0];
-  if (blame_task(k, s, f)) return VB_OK;
-  snprintf(f->array, sizeof f->array, "%s", d.array);
-  f->index = d.index, f->differing = d.differing, f->expected = d.expected, f->actual = d.actual,
-  f->elem_bytes = d.elem_bytes;
-  snprintf(f->note, sizeof f->note, "merged dispatch lists differ");
+  for (uint32_t e = 0; e < experts; e++) offsets[e + 1] = offsets[e] + hist[e];
+  for (uint32_t e = 0, at = 0; e < experts; e++)
+    for (uint32_t p = 0; p < pairs; p++)
+      if (op->ids[p] == e) list[at++] = p;
+  struct vb_difference d = {0};
+  bool bad = differs_u32("hist", hist, op->hist, experts, &d) ||
+             differs_u32("offsets", offsets, op->offsets, experts + 1, &d) ||
+             differs_u32("list", list, op->list, pairs, &d);
+  uint64_t values = 2ull * experts + 1 + pairs;
+  if (!count_comparison(k, s, values, values * sizeof *hist, !bad || !in_range)) { // ids out of range fail as ids
+    struct vb_failure *f = new_failure(k, s->node);
+    f->position = s->pos[0];
+    if (!blame_task(k, s, f)) {
+      snprintf(f->array, sizeof f->array, "%s", d.array);
+      f->index = d.index, f->differing = d.differing, f->expected = d.expected, f->actual = d.actual;
+      f->elem_bytes = d.elem_bytes;
+      snprintf(f->note, sizeof f->note, "merged dispatch lists differ");
+    }
+  }
+  free(hist);
   return VB_OK;
+}
+
+/// The state that a delta rule leaves, against the reference from the same state before; a wrong one is replaced.
+static vb_result check_state(struct vb_check *k, struct vb_step *s, const struct vb_delta_op *op) {
+  size_t columns = (size_t)op->heads * op->dv, elements = columns * op->dk;
+  union vb_any_op ref = {.delta = *op};
+  ref.delta.after = (struct vb_delta_state){calloc(elements, sizeof(int32_t)), calloc(columns, sizeof(int32_t)),
+                                            calloc(columns, sizeof(int32_t)), calloc(op->heads, sizeof(uint32_t))};
+  ref.delta.y = calloc((size_t)op->tokens * columns, sizeof(vb_z));
+  struct vb_delta_state *want = &ref.delta.after;
+  bool memory = want->m && want->c && want->len && want->g && ref.delta.y;
+  vb_result r = memory ? vb_case_reference(VB_OP_DELTA, &ref) : vb_fail(VB_DEVICE, "out of memory for a comparison");
+  struct vb_difference d = {0};
+  bool bad =
+      !r && (differs_u32("after_m", (const uint32_t *)want->m, (const uint32_t *)op->after.m, elements, &d) ||
+             differs_u32("after_c", (const uint32_t *)want->c, (const uint32_t *)op->after.c, columns, &d) ||
+             differs_u32("after_len", (const uint32_t *)want->len, (const uint32_t *)op->after.len, columns, &d) ||
+             differs_u32("after_g", want->g, op->after.g, op->heads, &d));
+  uint64_t values = elements + 2 * columns + op->heads;
+  if (!r && !count_comparison(k, s, values, values * sizeof(int32_t), !bad)) {
+    struct vb_failure *f = new_failure(k, s->node);
+    f->position = s->pos[0];
+    if (!blame_task(k, s, f)) {
+      snprintf(f->array, sizeof f->array, "%s", d.array);
+      f->index = d.index, f->differing = d.differing, f->expected = d.expected, f->actual = d.actual;
+      f->elem_bytes = d.elem_bytes;
+    }
+    memcpy(op->after.m, want->m, elements * sizeof *want->m);
+    memcpy(op->after.c, want->c, columns * sizeof *want->c);
+    memcpy(op->after.len, want->len, columns * sizeof *want->len);
+    memcpy(op->after.g, want->g, op->heads * sizeof *want->g);
+  }
+  free(want->m), free(want->c), free(want->len), free(want->g), free(ref.delta.y);
+  return r;
+}
+
+/// One state comparison per sequence of the call.
+static vb_result check_states(struct vb_check *k, struct vb_step *s) {
+  vb_result r = VB_OK;
+  for (uint32_t i = 0; !r && i < s->ops; i++) r = check_state(k, s, &s->op[i].delta);
+  return r;
 }
 
 static vb_result step(void *context, struct vb_step *s) {
   struct vb_check *k = context;
   account(k, s);
-  // The lists are judged with ids as the device made them, before any repair.
-  vb_result r = s->node->kind == VB_OP_ROUTER ? check_dispatch(k, s) : VB_OK;
+  // Lists are judged with ids as the device made them, and states are blamed on calls, before any repair.
+  vb_result r = VB_OK;
+  if (s->node->kind == VB_OP_ROUTER) r = check_dispatch(k, s);
+  if (s->node->kind == VB_OP_DELTA) r = check_states(k, s);
   for (uint32_t o = 0; !r && o < s->node->outputs; o++) check_array(k, s, o);
   k->task_serial += s->tasks;
   return r;

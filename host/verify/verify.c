@@ -43,11 +43,16 @@ static vb_result make_schedule(const struct vb_check *k, uint32_t index, struct 
   return vb_schedule_random(k->golden, k->goldens, vb_mix64(c->seed + index) ^ 0x5c4ed01e, s);
 }
 
-/// Comparisons that one call makes.
-static uint64_t comparisons_per_call(const struct vb_graph *g) {
-  uint64_t n = 0;
-  for (uint32_t i = 0; i < g->nodes; i++) n += g->node[i].outputs + (g->node[i].kind == VB_OP_ROUTER);
-  return n;
+/// Comparisons that a schedule makes: one per output array and call, one per router's lists, one per sequence's delta state.
+static uint64_t planned_comparisons(const struct vb_graph *g, const struct vb_schedule *s) {
+  uint64_t per_call = 0, per_sequence = 0, sequences = 0;
+  for (uint32_t i = 0; i < g->nodes; i++) {
+    per_call += g->node[i].outputs + (g->node[i].kind == VB_OP_ROUTER);
+    per_sequence += g->node[i].kind == VB_OP_DELTA;
+  }
+  for (uint32_t c = 0; c < s->calls; c++)
+    for (uint32_t q = 0; q < VB_MAX_SEQUENCES; q++) sequences += s->call[c].count[q] > 0;
+  return s->calls * per_call + sequences * per_sequence;
 }
 
 static vb_result run_plans(struct vb_check *k, struct vb_exec *e) {
@@ -57,7 +62,7 @@ static vb_result run_plans(struct vb_check *k, struct vb_exec *e) {
   vb_result r = VB_OK;
   for (uint32_t i = 0; !r && i < plans; i++) {
     struct vb_schedule s;
-    if (!(r = make_schedule(k, i, &s))) report->planned += s.calls * comparisons_per_call(c->graph);
+    if (!(r = make_schedule(k, i, &s))) report->planned += planned_comparisons(c->graph, &s);
     vb_schedule_free(&s);
   }
   for (uint32_t i = 0; !r && i < plans; i++) {

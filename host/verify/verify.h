@@ -39,11 +39,11 @@ struct vb_failure {
   uint32_t elem_bytes;
   uint64_t cycle; ///< simulated cycles of that call
   uint64_t call;  ///< serial number of the device call (descriptor id)
-  char case_file[512], replay[1024];
+  char case_file[512], replay[2048];
 };
 
 struct vb_node_stats {
-  uint64_t comparisons, values, bytes;
+  uint64_t comparisons, failed, values, bytes;
   struct {
     uint64_t calls, wall_ns, device_ns, cycles, busy;
   } device[VB_MAX_DEVICES];
