@@ -166,7 +166,7 @@ static void a_dying_device_is_reported(void) {
                               .impl = cpu.device[0],
                               .threads = 1};
     struct vb_device *both[] = {cpu.device[0], &dying};
-    struct vb_device_list list = {both, 2};
+    struct vb_device_list list = {.device = both, .count = 2};
     struct vb_verify_config c = config(&list);
     struct vb_report r;
     dying_after = life;
