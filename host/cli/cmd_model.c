@@ -39,7 +39,7 @@ vb_result vb_cmd_truth(const struct vb_cli *c) {
 vb_result vb_cmd_import(const struct vb_cli *c) {
   struct vb_model *m;
   if (!c->output) return vb_fail(VB_BAD_INPUT, "-o OUT.h5 is missing");
-  vb_result r = vb_model_open(c->model, false, &m); // contract weights too, so that import reports their error
+  vb_result r = vb_model_open_tally(c->model, &m); // a checkpoint may be larger than memory
   if (r) return r;
   r = vb_model_save(m, c->output);
   if (!r) {
@@ -79,7 +79,7 @@ vb_result vb_cmd_inspect(const struct vb_cli *c) {
   struct vb_model *m;
   if (!vb_is_synthetic(c->model) && vb_h5_has_seal(c->model)) return inspect_h5(c->model);
   // Made-up weights have no import error to tell, and may be any size.
-  vb_result r = vb_model_open(c->model, vb_is_synthetic(c->model), &m);
+  vb_result r = vb_is_synthetic(c->model) ? vb_model_open(c->model, true, &m) : vb_model_open_tally(c->model, &m);
   if (r) return r;
   vb_model_inspect(m, stdout);
   vb_model_close(m);

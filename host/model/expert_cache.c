@@ -62,7 +62,7 @@ struct vb_target vb_reserve_w8(struct vb_builder *b, struct vb_w8 *w, uint32_t r
 static vb_result make_part(const struct vb_model *m, struct vb_view view, uint32_t rows, uint32_t cols,
                            struct vb_target to) {
   struct vb_model shadow = {.arena = m->arena};
-  struct vb_builder b = {&shadow, VB_OK};
+  struct vb_builder b = {&shadow, VB_OK, false};
   vb_quantise(&b, VB_CLASS_EXPERTS, view, rows, cols, to);
   return b.result;
 }

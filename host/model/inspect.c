@@ -154,7 +154,7 @@ void vb_model_inspect(const struct vb_model *m, FILE *f) {
   print_config(&m->config, f);
   print_counts(m, f);
   fprintf(f, "tokenizer      %s\n", m->tokenizer_text ? "tokenizer.json" : "none");
-  if (m->layer) print_import(m, f);
+  if (m->stats.complete) print_import(m, f);
   fprintf(f, "\n%-64s %-6s shape\n", "tensor", "type");
   for (uint32_t i = 0; i < m->tensor_count; i++) {
     const struct vb_tensor *t = &m->tensors[i];

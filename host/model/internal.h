@@ -30,6 +30,8 @@ vb_result vb_expert_cache_create(struct vb_model *m, uint64_t limit);
 /// Contract constants (always) and contract weights.
 vb_result vb_build_constants(struct vb_model *m);
 vb_result vb_build_weights(struct vb_model *m);
+/// m->stats alone, bit for bit those of vb_build_weights.
+vb_result vb_tally_weights(struct vb_model *m);
 
 #define VB_MAX_NAME 192 ///< bytes of a tensor name, with its NUL
 vb_result vb_check_name(const char *name);

@@ -65,19 +65,18 @@ static vb_result load_stored(struct vb_model *m) {
   return r == VB_OK ? vb_check_tensors(m) : r;
 }
 
-static vb_result load(struct vb_model *m, bool raw_only, uint64_t expert_bytes) {
+enum want { WANT_RAW, WANT_TALLY, WANT_WEIGHTS };
+
+static vb_result load(struct vb_model *m, enum want want, uint64_t expert_bytes) {
   vb_result r = vb_is_synthetic(m->path) ? vb_load_synthetic(m) : load_stored(m);
   if (r == VB_OK) r = vb_build_constants(m);
-  if (r == VB_OK && !raw_only && expert_bytes) r = vb_expert_cache_create(m, expert_bytes);
-  if (r == VB_OK && !raw_only) r = vb_build_weights(m);
+  if (r == VB_OK && want == WANT_TALLY) r = vb_tally_weights(m);
+  if (r == VB_OK && want == WANT_WEIGHTS && expert_bytes) r = vb_expert_cache_create(m, expert_bytes);
+  if (r == VB_OK && want == WANT_WEIGHTS) r = vb_build_weights(m);
   return r;
 }
 
-vb_result vb_model_open(const char *path, bool raw_only, struct vb_model **out) {
-  return vb_model_open_cached(path, raw_only, 0, out);
-}
-
-vb_result vb_model_open_cached(const char *path, bool raw_only, uint64_t expert_bytes, struct vb_model **out) {
+static vb_result open_model(const char *path, enum want want, uint64_t expert_bytes, struct vb_model **out) {
   *out = NULL;
   struct vb_arena *arena = vb_arena_new();
   struct vb_model *m = arena ? vb_arena_alloc(arena, 1, sizeof *m) : NULL;
@@ -89,7 +88,7 @@ vb_result vb_model_open_cached(const char *path, bool raw_only, uint64_t expert_
   m->arena = arena;
   size_t n = strlen(path);
   while (n > 1 && m->path[n - 1] == '/') m->path[--n] = 0;
-  vb_result r = load(m, raw_only, expert_bytes);
+  vb_result r = load(m, want, expert_bytes);
   if (r != VB_OK) {
     vb_arena_free(arena);
     return vb_context(r, "%.400s: ", path);
@@ -97,6 +96,16 @@ vb_result vb_model_open_cached(const char *path, bool raw_only, uint64_t expert_
   *out = m;
   return VB_OK;
 }
+
+vb_result vb_model_open(const char *path, bool raw_only, struct vb_model **out) {
+  return open_model(path, raw_only ? WANT_RAW : WANT_WEIGHTS, 0, out);
+}
+
+vb_result vb_model_open_cached(const char *path, bool raw_only, uint64_t expert_bytes, struct vb_model **out) {
+  return open_model(path, raw_only ? WANT_RAW : WANT_WEIGHTS, expert_bytes, out);
+}
+
+vb_result vb_model_open_tally(const char *path, struct vb_model **out) { return open_model(path, WANT_TALLY, 0, out); }
 
 void vb_model_close(struct vb_model *m) {
   if (m) vb_arena_free(m->arena);

@@ -167,6 +167,7 @@ const char *vb_weight_class_name(enum vb_weight_class c);
 /// Values changed on import (sticky flags of num.h) and the re-quantisation error, per tensor class. NaN and infinity
 /// are not here: a checkpoint that holds one is refused.
 struct vb_import_stats {
+  bool complete; ///< all weights are counted; false if the model was opened raw
   unsigned flags;
   uint64_t flushed, saturated;               ///< below 2^-62 (became 0), from 2^64 on
   double err2[VB_CLASSES], ref2[VB_CLASSES]; ///< sums of squares: error of the block formats, reference
@@ -187,7 +188,7 @@ struct vb_model {
   uint64_t *rope_freq; ///< [rope.dims / 2]
   vb_z attn_scale;     ///< log2(e) * query_scale (soft-capped: 2 log2(e) query_scale / cap), rounded once from double
   uint64_t *local_rope_freq; ///< [local_rope.dims / 2] (Gemma 3), or NULL
-  // contract weights, NULL or zero with raw_only
+  // contract weights, NULL or zero with raw_only and after vb_model_open_tally
   vb_z *embed, *final_norm; ///< [vocab][hidden], [hidden]
   struct vb_w8 lm_head;
   struct vb_layer *layer; ///< [layers]
@@ -203,6 +204,9 @@ vb_result vb_model_open(const char *path, bool raw_only, struct vb_model **out);
 /// The same, with the experts' contract weights made when they are needed, at most `expert_bytes` of them at a time
 /// (0: all at once). Only devices that read the model's own memory can then run experts.
 vb_result vb_model_open_cached(const char *path, bool raw_only, uint64_t expert_bytes, struct vb_model **out);
+/// The same without contract weights, but with the `stats` that making them gives, bit for bit. Beside mapped files it
+/// needs a few rows per thread and some bytes per row of one matrix.
+vb_result vb_model_open_tally(const char *path, struct vb_model **out);
 /// Does the path describe made-up weights?
 bool vb_is_synthetic(const char *path);
 void vb_model_close(struct vb_model *m);

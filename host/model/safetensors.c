@@ -84,12 +84,21 @@ static vb_result check_tiling(struct entry *e, size_t n, uint64_t data_bytes) {
   return VB_OK;
 }
 
+// Room for the tensors of all shards so far grows by powers of two: one list a shard would add up to gigabytes.
+static uint64_t room_for(uint64_t n) {
+  uint64_t room = 64;
+  while (room < n) room *= 2;
+  return room;
+}
+
 static vb_result parse_header(struct vb_model *m, const json_t *root, const uint8_t *data, uint64_t data_bytes) {
   size_t n = json_object_size(root) - (json_object_get(root, "__metadata__") != NULL), i = 0;
   if (!n) return vb_fail(VB_BAD_INPUT, "header names no tensor");
   if (n > 1u << 24) return vb_fail(VB_BAD_INPUT, "header names %zu tensors, the limit is 2^24", n);
   struct entry *list = vb_arena_alloc(m->arena, n, sizeof *list);
-  struct vb_tensor *all = vb_arena_alloc(m->arena, m->tensor_count + n, sizeof *all);
+  const uint64_t room = room_for(m->tensor_count + n);
+  struct vb_tensor *all = m->tensors;
+  if (!all || room > room_for(m->tensor_count)) all = vb_arena_alloc(m->arena, room, sizeof *all);
   if (!list || !all) return vb_no_memory("tensor list");
   const char *name;
   json_t *value;
@@ -104,7 +113,7 @@ static vb_result parse_header(struct vb_model *m, const json_t *root, const uint
   }
   vb_result r = check_tiling(list, n, data_bytes);
   if (r != VB_OK) return r;
-  if (m->tensor_count) memcpy(all, m->tensors, m->tensor_count * sizeof *all);
+  if (m->tensor_count && all != m->tensors) memcpy(all, m->tensors, m->tensor_count * sizeof *all);
   for (i = 0; i < n; i++) all[m->tensor_count + i] = list[i].tensor;
   m->tensors = all;
   m->tensor_count += (uint32_t)n;

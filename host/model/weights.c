@@ -115,13 +115,37 @@ static void layer(struct vb_builder *b, uint32_t l, struct vb_layer *w) {
   vb_matrix(b, VB_CLASS_FFN, &w->down, vb_get(b, "%s.down_proj.weight", ffn));
 }
 
-vb_result vb_build_weights(struct vb_model *m) {
-  struct vb_builder builder = {m, VB_OK}, *b = &builder;
+// What comes before and after all layers.
+static void ends(struct vb_builder *b) {
+  struct vb_model *m = b->m;
   const struct vb_tensor *embed = vb_get(b, "model.embed_tokens.weight");
-  m->embed = vb_carrier(b, embed);
+  m->embed = vb_large_carrier(b, embed);
   m->final_norm = norm(b, vb_get(b, "model.norm.weight"));
   vb_matrix(b, VB_CLASS_HEAD, &m->lm_head, m->config.tied ? embed : vb_get(b, "lm_head.weight"));
+}
+
+vb_result vb_build_weights(struct vb_model *m) {
+  struct vb_builder builder = {m, VB_OK, false}, *b = &builder;
+  ends(b);
   m->layer = vb_take(b, m->config.layers, sizeof *m->layer);
   for (uint32_t l = 0; l < m->config.layers && b->result == VB_OK; l++) layer(b, l, &m->layer[l]);
+  m->stats.complete = b->result == VB_OK;
+  return b->result;
+}
+
+// The same steps on a copy of the model whose arena, left with norms and biases only, is dropped after every layer.
+vb_result vb_tally_weights(struct vb_model *m) {
+  struct vb_model shadow = *m;
+  struct vb_builder builder = {&shadow, VB_OK, true}, *b = &builder;
+  for (uint32_t i = 0; i <= m->config.layers && b->result == VB_OK; i++) {
+    struct vb_layer dropped = {0};
+    shadow.arena = vb_arena_new();
+    if (!shadow.arena) return vb_no_memory("contract weights");
+    if (i) layer(b, i - 1, &dropped);
+    else ends(b);
+    vb_arena_free(shadow.arena);
+  }
+  m->stats = shadow.stats;
+  m->stats.complete = b->result == VB_OK;
   return b->result;
 }

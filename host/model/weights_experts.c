@@ -74,5 +74,5 @@ void vb_build_experts(struct vb_builder *b, uint32_t l, struct vb_layer *w) {
     vb_matrix(b, VB_CLASS_EXPERTS, &x->shared_up, vb_get(b, "%s.up_proj.weight", shared));
     vb_matrix(b, VB_CLASS_EXPERTS, &x->shared_down, vb_get(b, "%s.down_proj.weight", shared));
   }
-  if (b->result == VB_OK) b->m->expert_cache ? vb_reserved_max(b, l, x) : share_max(x);
+  if (b->result == VB_OK && !b->tally) b->m->expert_cache ? vb_reserved_max(b, l, x) : share_max(x);
 }

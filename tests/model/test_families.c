@@ -143,6 +143,7 @@ static void decay_limit(void) {
   vb_result r = vb_model_open(dir, false, &m);
   VB_CHECK(r == VB_BAD_INPUT && strstr(vb_last_error(), name) && strstr(vb_last_error(), "2^23"), "%s",
            r == VB_OK ? "accepted" : vb_last_error());
+  CU_ASSERT(vb_model_open_tally(dir, &m) == VB_BAD_INPUT && strstr(vb_last_error(), "2^23")); // import refuses it too
   edit_free(&e);
 }
 

@@ -192,7 +192,7 @@ static void checkpoints(void) {
 // --- block formats keep every bit ---
 
 static void quantise_all(struct vb_model *m, struct vb_view v, uint32_t rows, uint32_t cols) {
-  struct vb_builder b = {m, VB_OK};
+  struct vb_builder b = {m, VB_OK, false};
   struct vb_w8 w;
   vb_quantise(&b, VB_CLASS_EXPERTS, v, rows, cols, vb_new_w8(&b, &w, rows, cols));
   CU_ASSERT_EQUAL(b.result, VB_OK);
@@ -251,7 +251,7 @@ static void int4_lossless(void) {
   quantise_all(&m, (struct vb_view){&t, 0, K, 1}, N, K);
   m.stats = (struct vb_import_stats){0};
   for (size_t i = 0; i < K / 32 * N; i++) s[i] = scale_f16(&r, false);
-  struct vb_builder b = {&m, VB_OK};
+  struct vb_builder b = {&m, VB_OK, false};
   struct vb_w8 w;
   vb_matrix(&b, VB_CLASS_EXPERTS, &w, &t);
   double e = sqrt(m.stats.err2[VB_CLASS_EXPERTS] / m.stats.ref2[VB_CLASS_EXPERTS]);
