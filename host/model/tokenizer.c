@@ -290,7 +290,9 @@ vb_result vb_tokenizer_encode(const struct vb_tokenizer *t, const char *text, si
   *ids = NULL;
   *count = 0;
   if (*t->cannot_encode)
-    return vb_fail(VB_BAD_INPUT, "tokenizer.json: %s is not supported for encoding; give token ids with --tokens",
+    return vb_fail(VB_BAD_INPUT,
+                   "tokenizer.json: %s is not supported for encoding; give token ids with --tokens, or make ids with"
+                   " models/tools/tokenize_text.py and pass --tokens @FILE",
                    t->cannot_encode);
   if (n > INT32_MAX) return vb_fail(VB_BAD_INPUT, "text of %zu bytes is too long (limit %d)", n, INT32_MAX);
   int32_t *list = malloc((n + 1) * sizeof *list);

@@ -110,6 +110,11 @@ bad() { # WORDS ARGS...
 check bad_model_path bad nowhere verify nowhere
 check bad_token bad 'vocabulary' verify $model --tokens 1,99999
 check bad_token_text bad 'not a token id' verify $model --tokens 1,two
+other_tokenizer() {
+  cp -r models/tiny/dense "$vb_tmp/regex" && sed -i 's/"use_regex": false/"use_regex": true/' "$vb_tmp/regex/tokenizer.json"
+  bad tokenize_text.py run "$vb_tmp/regex" --prompt x && "$verbatim" run "$vb_tmp/regex" --tokens 1,2 --steps 1
+}
+check bad_tokenizer_names_the_helper other_tokenizer
 check bad_token_file bad 'No such file' verify $model --tokens @nowhere
 check bad_prompt_and_tokens bad 'not both' verify $model --tokens 1 --prompt x
 check bad_plans bad 'random:N' verify $model --plans zigzag:3
@@ -139,11 +144,15 @@ check bad_unknown_model_type unknown_type
 check bad_output_place bad '/nowhere/x.h5' truth $model --tokens 1 -o /nowhere/x.h5
 
 # --- the trained models: contract against truth ------------------------------------------------------------------
-perplexity() {
-  head -c ${campaign:+6}5000 models/tiny/heldout.txt >"$vb_tmp/text"
+perplexity() { # MODEL BYTES PERCENT
+  head -c "$2" models/tiny/heldout.txt >"$vb_tmp/text"
   "$verbatim" perplexity "models/tiny/$1" "$vb_tmp/text" --json "$vb_tmp/p.json" -q
-  awk -F': ' '/"difference_percent"/ { d = $2 + 0; exit !(d > -0.3 && d < 0.3) }' "$vb_tmp/p.json"
+  cat "$vb_tmp/p.json"
+  awk -F': ' -v limit="$3" '/"difference_percent"/ { d = $2 + 0; seen = 1 } END { exit !(seen && d > -limit && d < limit) }' "$vb_tmp/p.json"
 }
-check perplexity_moe perplexity moe
-check perplexity_dense perplexity dense
+check perplexity_moe perplexity moe ${campaign:+6}5000 0.3
+check perplexity_dense perplexity dense ${campaign:+6}5000 0.3
+check perplexity_sparse_latent perplexity dsa ${campaign:+6}3000 0.5
+check perplexity_delta_rule perplexity hybrid ${campaign:+6}3000 0.5
+check perplexity_windows perplexity window ${campaign:+6}3000 0.5
 finish
