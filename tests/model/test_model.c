@@ -277,12 +277,31 @@ static void inspect(void) {
   vb_model_close(m);
 }
 
+// The examples of docs/models.md, from the published configurations.
+static void cache_bytes(void) {
+  static const struct {
+    const char *name;
+    uint64_t bytes;
+  } published[] = {
+      {"llama-3.1-8b", 73728}, {"deepseek-v3", 37088}, {"deepseek-v3.2-exp", 46848}, {"qwen3-next-80b-a3b", 13056}};
+  for (size_t i = 0; i < sizeof published / sizeof *published; i++) {
+    char path[100];
+    snprintf(path, sizeof path, "synthetic:models/%s.json", published[i].name);
+    struct vb_model *m = open_model(path, true);
+    if (m)
+      VB_CHECK(vb_model_kv_bytes(m) == published[i].bytes, "%s: %llu bytes", path,
+               (unsigned long long)vb_model_kv_bytes(m));
+    vb_model_close(m);
+  }
+}
+
 static const struct vb_test tests[] = {{"round_trip", round_trip},
                                        {"container_damage", container_damage},
                                        {"save_errors", save_errors},
                                        {"fused_experts", fused_experts},
                                        {"tied_head", tied_head_may_be_stored},
                                        {"inspect", inspect},
+                                       {"cache_bytes", cache_bytes},
                                        {0}};
 
 int main(int argc, char **argv) {

@@ -120,6 +120,21 @@ static void check_layer(const struct vb_model *m, uint32_t l) {
   check_matrix(layer_tensor(m, l, name), &w->down);
 }
 
+// The multi-head form of latent attention keeps keys and values of every head.
+static void check_naive_cache(const struct vb_model *m) {
+  const struct vb_config *c = &m->config;
+  const struct vb_graph_options naive = {.mla_naive = true};
+  struct vb_graph g;
+  uint64_t per_position, fixed;
+  if (!VB_CHECK(vb_graph_build(m, &naive, &g) == VB_OK, "%s: no graph", m->path)) return;
+  vb_graph_cache_bytes(&g, &per_position, &fixed);
+  const uint64_t key = 32 + 32 * ((c->nope_dim + c->rope_dim + 31) / 32), value = 32 * ((c->v_dim + 31) / 32);
+  const uint64_t index = c->index_topk ? 32 + 32 * ((c->index_dim + 31) / 32) : 0;
+  CU_ASSERT_EQUAL(per_position, c->layers * (c->heads * (key + value) + index));
+  CU_ASSERT_EQUAL(fixed, 0);
+  vb_graph_free(&g);
+}
+
 static void check_constants(const struct vb_model *m) {
   const struct vb_config *c = &m->config;
   double scale = c->query_scale * M_LOG2E;
@@ -135,6 +150,7 @@ static void check_constants(const struct vb_model *m) {
   CU_ASSERT_EQUAL(vb_model_kv_bytes(m), per_position);
   CU_ASSERT_EQUAL(vb_model_state_bytes(m), fixed);
   vb_graph_free(&g);
+  if (c->kv_lora) check_naive_cache(m);
 }
 
 static void contract_weights(void) {
