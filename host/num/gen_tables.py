@@ -155,6 +155,14 @@ def emit_sv(tabs, digest):
             sel = f"4'd{ix}" if ix < 15 else "default"
             out.append(f"      {sel}: exp2_24_c{k} = {w}'d{r[k]};")
         out += ["    endcase", "  endfunction"]
+    for n in ("EXP2", "RECIP"):  # what the sigmoid needs
+        out += ["", f"  // {n}: {{c0, c1, c2}} of the segment (f >> 24); 32 bits unsigned, 26 and 18 signed.",
+                f"  function automatic logic [75:0] {n.lower()}_q7(input logic [6:0] seg_i);", "    case (seg_i)"]
+        for ix, (c0, c1, c2) in enumerate(tabs[n]):
+            sel = f"7'd{ix}" if ix < 127 else "default"
+            word = c0 << 44 | (c1 & (1 << 26) - 1) << 18 | c2 & (1 << 18) - 1
+            out.append(f"      {sel}: {n.lower()}_q7 = 76'h{word:019x};")
+        out += ["    endcase", "  endfunction"]
     out += ["endpackage"]
     return "\n".join(out) + "\n"
 

@@ -20,9 +20,8 @@ static const char *linear(const struct vb_linear_op *op) { return op->w14 && op-
 
 static const char *router(const struct vb_ocl *d, const struct vb_router_op *op) {
   if (d->info.compiler) return NULL;
-  if (op->score != VB_SCORE_SOFTMAX) return "the score function";
-  if (op->bias) return "a selection bias";
-  return op->groups ? "expert groups" : NULL;
+  if (op->score > VB_SCORE_SIGMOID) return "the score function";
+  return op->groups > 8 ? "more than 8 expert groups" : NULL;
 }
 
 static const char *rotation(uint32_t hadamard, uint32_t n) {

@@ -79,9 +79,12 @@ void vb_ocl_unit_router(struct vb_ocl *d, const struct vb_router_op *op) {
   cl_mem ids = vb_ocl_scratch(d, S_IDS, pairs * 4), gates = vb_ocl_scratch(d, S_GATES, pairs * 4);
   cl_mem hist = vb_ocl_scratch(d, S_HIST, row), offsets = vb_ocl_scratch(d, S_OFFSETS, row + 4);
   cl_mem list = vb_ocl_scratch(d, S_LIST, pairs * 4);
+  bool biased = op->bias && op->score == VB_SCORE_SIGMOID; // softmax is selected by its logits alone
+  cl_mem bias = biased ? vb_ocl_weight(d, op->bias, row) : vb_ocl_scratch(d, S_TABLE2, 64);
   VB_RUN(d, "router", VB_GRID(1, 1), VB_MEM(logits), VB_MEM(ids), VB_MEM(gates), VB_MEM(hist), VB_MEM(offsets),
          VB_MEM(list), VB_U32((cl_uint)tokens), VB_U32(op->experts), VB_U32(op->k), VB_U32((cl_uint)op->score),
-         VB_U32(op->renorm), VB_U32((cl_uint)row), VB_U32(op->scale), VB_U32(d->jobs++));
+         VB_U32(op->renorm), VB_U32((cl_uint)row), VB_U32(op->scale), VB_U32(d->jobs++), VB_MEM(bias), VB_U32(biased),
+         VB_U32(op->groups), VB_U32(op->topk_groups), VB_U32(op->group_top == 2 ? 2 : 1));
   vb_ocl_get_rows(d, ids, 0, op->ids, pairs * 4, pairs * 4, 1);
   vb_ocl_get_rows(d, gates, 0, op->gates, pairs * 4, pairs * 4, 1);
   vb_ocl_get_rows(d, hist, 0, op->hist, row, row, 1);

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// MoE router: top-k of the logits of every token, softmax gate weights, and the dispatch lists. This is
-// the kernel's top: control port, job state machine, AXI masters and counters round vb_router_core.
+// MoE router: top-k of the scores of every token, gate weights, and the dispatch lists. This is the kernel's top:
+// control port, job state machine, AXI masters and counters round vb_router_core.
 //
 // Arguments (64-bit slots from 0x10): logits ids gates hist offsets list | tokens experts k score renorm
-// logits_stride scale id. Theory of operation, error codes and timing: README.md.
+// logits_stride scale id | bias use_bias groups topk_groups group_top. Theory of operation, error codes and timing: README.md.
 module vb_router #(
   parameter int unsigned AXI_DW = vb_cfg_pkg::AxiDw,
   parameter int unsigned AXI_IDW = vb_cfg_pkg::AxiIdw,
@@ -19,7 +19,7 @@ module vb_router #(
   localparam int unsigned P = AXI_DW / 32;
   localparam int unsigned LGP = $clog2(P);
   localparam int unsigned NW = $clog2(MAX_PAIRS);
-  localparam int unsigned NARGS = 14;
+  localparam int unsigned NARGS = 19;
   if (MAX_PAIRS < 512 || MAX_PAIRS > 65536 || (1 << NW) != MAX_PAIRS) begin : g_illegal
     $error("vb_router: MAX_PAIRS must be a power of two, 512..65536");
   end
@@ -45,11 +45,12 @@ module vb_router #(
   localparam logic [2:0] Idle = 3'd0, Check = 3'd1, Run = 3'd2, Drain = 3'd3, Abort = 3'd4;
   logic [2:0] state_q;
   logic [7:0] error_q, desc_error, bus_error;
+  logic [9:0] group_size;
   logic idle, begin_job, flush, core_start, core_done, bus_err, quiet;
   logic rd_idle, wr_idle, rd_err, wr_err, rd_beat, wr_beat, chunk_open;
   logic [7:0] rd_code, wr_code, wr_bytes;
 
-  vb_router_desc #(.MAX_PAIRS(MAX_PAIRS)) u_desc (.args_i(args), .error_o(desc_error));
+  vb_router_desc #(.MAX_PAIRS(MAX_PAIRS)) u_desc (.args_i(args), .error_o(desc_error), .group_size_o(group_size));
 
   assign idle = state_q == Idle;
   assign begin_job = idle && start;
@@ -83,45 +84,57 @@ module vb_router #(
   // ---- job constants
   logic [9:0] experts_q;
   logic [4:0] k_q;
-  logic renorm_q;
+  logic renorm_q, sigmoid_q, use_bias_q, sum_two_q;
+  logic [3:0] groups_q, topk_groups_q;
+  logic [9:0] group_size_q;
   logic [31:0] scale_q, stride_q;
   logic [NW:0] pairs_q;
   always_ff @(posedge ap_clk) begin
     if (begin_job) begin
       experts_q <= args[7*64 +: 10];
       k_q <= args[8*64 +: 5];
+      sigmoid_q <= args[9*64];
       renorm_q <= args[10*64];
       stride_q <= args[11*64 +: 32];
       scale_q <= args[12*64 +: 32];
       pairs_q <= (NW + 1)'(32'(args[6*64 +: 17]) * 32'(args[8*64 +: 5]));
+      use_bias_q <= args[15*64];
+      groups_q <= args[16*64 +: 4];
+      topk_groups_q <= args[17*64 +: 4];
+      sum_two_q <= args[18*64 + 1];
     end
+    if (state_q == Check) group_size_q <= group_size;
   end
 
-  // ---- one read descriptor a row
+  // ---- one read descriptor a row; the bias row goes first
   logic [NW:0] rows_q;
   logic [AW-1:0] row_q;
-  logic row_valid, row_ready;
+  logic [AW-3:0] cmd_at;  // in words
+  logic row_valid, row_ready, bias_next_q;
   logic [CW-1:0] row_beats;
   assign row_valid = state_q == Run && rows_q != '0 && !bus_err;
-  assign row_beats = (CW'(row_q[2 +: LGP]) + CW'(experts_q) + CW'(P - 1)) >> LGP;
+  assign cmd_at = bias_next_q ? args[14*64 + 2 +: AW - 2] : row_q[AW-1:2];
+  assign row_beats = (CW'(cmd_at[LGP-1:0]) + CW'(experts_q) + CW'(P - 1)) >> LGP;
   always_ff @(posedge ap_clk) begin
     if (begin_job) begin
       rows_q <= args[6*64 +: NW + 1];
       row_q <= args[AW-1:0];
-    end else if (row_valid && row_ready) begin
+      bias_next_q <= args[15*64];
+    end else if (row_valid && row_ready && bias_next_q) bias_next_q <= 1'b0;
+    else if (row_valid && row_ready) begin
       rows_q <= rows_q - 1'b1;
       row_q <= row_q + AW'(stride_q);
     end
   end
 
-  logic in_valid, in_ready, in_last;
+  logic in_valid, in_ready, in_last, in_bias;
   logic [AXI_DW-1:0] in_data;
   logic [LGP-1:0] in_off;
-  vb_axi_rd #(.DW(AXI_DW), .IDW(AXI_IDW), .MAX_BURST(MAX_BURST), .DEPTH(64), .TAGW(LGP)) u_rd (
+  vb_axi_rd #(.DW(AXI_DW), .IDW(AXI_IDW), .MAX_BURST(MAX_BURST), .DEPTH(64), .TAGW(LGP + 1)) u_rd (
     .clk_i(ap_clk), .rst_i(rst), .clear_i(begin_job),
-    .cmd_valid_i(row_valid), .cmd_ready_o(row_ready), .cmd_addr_i({row_q[AW-1:LGP+2], (LGP + 2)'(0)}),
-    .cmd_beats_i(row_beats), .cmd_tag_i(row_q[2 +: LGP]),
-    .out_valid_o(in_valid), .out_ready_i(in_ready || state_q == Abort), .out_data_o(in_data), .out_tag_o(in_off),
+    .cmd_valid_i(row_valid), .cmd_ready_o(row_ready), .cmd_addr_i({cmd_at[AW-3:LGP], (LGP + 2)'(0)}),
+    .cmd_beats_i(row_beats), .cmd_tag_i({bias_next_q, cmd_at[LGP-1:0]}),
+    .out_valid_o(in_valid), .out_ready_i(in_ready || state_q == Abort), .out_data_o(in_data), .out_tag_o({in_bias, in_off}),
     .out_last_o(in_last), .idle_o(rd_idle), .err_o(rd_err), .err_code_o(rd_code), .beat_o(rd_beat),
     .arvalid_o(m_axi_gmem_arvalid), .arready_i(m_axi_gmem_arready), .arid_o(m_axi_gmem_arid),
     .araddr_o(m_axi_gmem_araddr), .arlen_o(m_axi_gmem_arlen), .arsize_o(m_axi_gmem_arsize),
@@ -134,9 +147,11 @@ module vb_router #(
   logic [AXI_DW-1:0] out_data;
   vb_router_core #(.P(P), .MAX_PAIRS(MAX_PAIRS)) u_core (
     .clk_i(ap_clk), .rst_i(flush), .start_i(core_start), .experts_i(experts_q), .k_i(k_q), .renorm_i(renorm_q),
-    .scale_i(scale_q), .pairs_i(pairs_q),
+    .sigmoid_i(sigmoid_q), .use_bias_i(use_bias_q), .groups_i(groups_q), .topk_groups_i(topk_groups_q),
+    .sum_two_i(sum_two_q), .group_size_i(group_size_q), .scale_i(scale_q), .pairs_i(pairs_q),
     .addr_i({args[5*64 +: AW], args[4*64 +: AW], args[3*64 +: AW], args[2*64 +: AW], args[1*64 +: AW]}),
-    .in_valid_i(in_valid && state_q == Run), .in_ready_o(in_ready), .in_data_i(in_data), .in_off_i(in_off), .in_last_i(in_last),
+    .in_valid_i(in_valid && state_q == Run), .in_ready_o(in_ready), .in_data_i(in_data), .in_bias_i(in_bias),
+    .in_off_i(in_off), .in_last_i(in_last),
     .chunk_valid_o(chunk_valid), .chunk_ready_i(chunk_ready && state_q != Abort), .chunk_addr_o(chunk_addr),
     .chunk_bytes_o(chunk_bytes), .out_valid_o(out_valid), .out_ready_i(out_ready), .out_data_o(out_data),
     .chunk_open_o(chunk_open), .done_o(core_done), .work_o(work), .wait_write_o(wait_write), .inside_o(filled));

@@ -16,6 +16,12 @@ module vb_router_core #(
   input  logic [9:0]       experts_i,
   input  logic [4:0]       k_i,
   input  logic             renorm_i,
+  input  logic             sigmoid_i,
+  input  logic             use_bias_i,
+  input  logic [3:0]       groups_i,     // 0: none
+  input  logic [3:0]       topk_groups_i,
+  input  logic             sum_two_i,    // a group's rank: the sum of its two best instead of its best
+  input  logic [9:0]       group_size_i,
   input  logic [31:0]      scale_i,
   input  logic [NW:0]      pairs_i,      // tokens * k
   input  logic [5*AW-1:0]  addr_i,       // ids, gates, hist, offsets, list
@@ -23,6 +29,7 @@ module vb_router_core #(
   input  logic             in_valid_i,
   output logic             in_ready_o,
   input  logic [P*32-1:0]  in_data_i,
+  input  logic             in_bias_i,    // the bias row, before all logits
   input  logic [LGP-1:0]   in_off_i,
   input  logic             in_last_i,
 
@@ -46,30 +53,44 @@ module vb_router_core #(
   // Words of a whole token and of those still in the gate pipeline, and an open beat.
   localparam int unsigned TOKEN_ROOM = (16 + 12 + P - 1) / P + 2;
 
-  // ---- first pass and token buffer, second pass
+  // ---- scores, token buffer and its three passes
   logic rows_start, rows_issue, rows_busy, w_valid, w_max, w_first, w_last;
   logic [1:0] w_bank;
   logic [P*32-1:0] w_z;
   logic [P*EW-1:0] w_ent;
+  logic [P-1:0] w_keep;
   logic [EW-1:0] w_kth;
   logic bank_free;
   vb_router_rows #(.P(P)) u_rows (
-    .clk_i, .rst_i, .experts_i, .k_i, .in_valid_i, .in_ready_o, .in_data_i, .in_off_i, .in_last_i,
+    .clk_i, .rst_i, .experts_i, .k_i, .sigmoid_i, .use_bias_i, .groups_i, .topk_groups_i, .sum_two_i, .group_size_i,
+    .in_valid_i, .in_ready_o, .in_data_i, .in_bias_i, .in_off_i, .in_last_i,
     .bank_free_i(bank_free), .start_o(rows_start), .issue_o(rows_issue), .busy_o(rows_busy),
     .w_valid_o(w_valid), .w_max_o(w_max), .w_first_o(w_first), .w_last_o(w_last), .w_bank_o(w_bank),
-    .w_z_o(w_z), .w_ent_o(w_ent), .w_kth_o(w_kth));
+    .w_z_o(w_z), .w_ent_o(w_ent), .w_keep_o(w_keep), .w_kth_o(w_kth));
 
-  logic bank_done, weigh_busy;
-  logic [1:0] done_bank, div_bank, iss_bank;
-  logic [3:0] iss_slot;
+  logic weigh_done, align_done, bank_done, weigh_busy, align_busy, aligned;
+  logic [1:0] done_bank, div_bank, iss_bank, al_bank;
+  logic [3:0] iss_slot, al_slot;
+  logic [31:0] al_w;
+  logic [7:0] al_top, div_top;
+  logic [47:0] weigh_sum, align_sum;
   logic [8:0] rd_id;
   logic [31:0] rd_w;
   logic [47:0] div_sum;
   vb_router_weigh #(.P(P)) u_weigh (
     .clk_i, .rst_i, .valid_i(w_valid), .max_i(w_max), .first_i(w_first), .last_i(w_last), .bank_i(w_bank),
-    .z_i(w_z), .ent_i(w_ent), .kth_i(w_kth), .renorm_i, .ready_o(bank_done), .ready_bank_o(done_bank),
-    .busy_o(weigh_busy), .sum_bank_i(div_bank), .sum_o(div_sum), .rd_bank_i(iss_bank), .rd_slot_i(iss_slot),
-    .rd_id_o(rd_id), .rd_w_o(rd_w));
+    .z_i(w_z), .ent_i(w_ent), .keep_i(w_keep), .kth_i(w_kth), .sigmoid_i, .renorm_i, .ready_o(weigh_done), .ready_bank_o(done_bank),
+    .busy_o(weigh_busy), .sum_bank_i(div_bank), .sum_o(weigh_sum), .top_o(div_top), .rd_bank_i(iss_bank),
+    .rd_slot_i(iss_slot), .rd_id_o(rd_id), .rd_w_o(rd_w), .al_bank_i(al_bank), .al_slot_i(al_slot), .al_w_o(al_w),
+    .al_top_o(al_top));
+
+  // Sigmoids are summed once the largest is known; softmax weights were on the way.
+  assign aligned = sigmoid_i && renorm_i;
+  vb_router_align u_align (
+    .clk_i, .rst_i, .k_i, .ready_i(weigh_done && aligned), .skip_i(weigh_done && !aligned), .bank_o(al_bank),
+    .slot_o(al_slot), .w_i(al_w), .top_i(al_top), .ready_o(align_done), .busy_o(align_busy), .sum_bank_i(div_bank), .sum_o(align_sum));
+  assign bank_done = aligned ? align_done : weigh_done;
+  assign div_sum = aligned ? align_sum : weigh_sum;
 
   // Banks: taken when a token enters the second pass, complete, then free when its weights were issued.
   logic [2:0] taken_q, ready_q;
@@ -90,8 +111,8 @@ module vb_router_core #(
   logic [8:0] g_id;
   logic [31:0] g_gate;
   vb_router_gate u_gate (
-    .clk_i, .rst_i, .k_i, .scale_i, .bank_full_i(ready_q != 3'd0), .div_bank_o(div_bank), .div_sum_i(div_sum),
-    .div_take_o(div_take), .w_bank_o(iss_bank), .w_slot_o(iss_slot), .w_id_i(rd_id), .w_i(rd_w),
+    .clk_i, .rst_i, .k_i, .scale_i, .sigmoid_i, .renorm_i, .bank_full_i(ready_q != 3'd0), .div_bank_o(div_bank),
+    .div_sum_i(div_sum), .div_top_i(div_top), .div_take_o(div_take), .w_bank_o(iss_bank), .w_slot_o(iss_slot), .w_id_i(rd_id), .w_i(rd_w),
     .release_o(bank_release), .room_i(token_room), .issue_o(gate_issue), .blocked_o(gate_blocked),
     .busy_o(gate_busy), .valid_o(g_valid), .id_o(g_id), .gate_o(g_gate));
 
@@ -178,7 +199,7 @@ module vb_router_core #(
   assign done_o = run_q && finished_q && !disp_busy && x_done && y_done && owed_q == 5'd0;
   assign work_o = (in_valid_i && in_ready_o) || rows_issue || gate_issue || disp_step;
   assign wait_write_o = gate_blocked || disp_blocked;
-  assign inside_o = rows_busy || weigh_busy || gate_busy || taken_q != 3'd0;
+  assign inside_o = rows_busy || weigh_busy || align_busy || gate_busy || taken_q != 3'd0;
 
   logic unused_bank;  // banks complete in order, so the number of the complete one is known
   assign unused_bank = ^done_bank;

@@ -5,10 +5,11 @@
 module vb_router_desc #(
   parameter int unsigned MAX_PAIRS = 65536
 ) (
-  input  logic [14*64-1:0] args_i,
-  output logic [7:0]       error_o
+  input  logic [19*64-1:0] args_i,
+  output logic [7:0]       error_o,
+  output logic [9:0]       group_size_o  // experts / groups; 0 without groups
 );
-  logic [31:0] tokens, experts, k, score, renorm, scale;
+  logic [31:0] tokens, experts, k, score, renorm, scale, use_bias, groups, topk_groups, group_top;
   logic [1:0] stride;
   logic size_bad, align_bad, mode_bad, value_bad;
   assign tokens = args_i[6*64 +: 32];
@@ -18,15 +19,43 @@ module vb_router_desc #(
   assign renorm = args_i[10*64 +: 32];
   assign stride = args_i[11*64 +: 2];
   assign scale = args_i[12*64 +: 32];
+  assign use_bias = args_i[15*64 +: 32];
+  assign groups = args_i[16*64 +: 32];
+  assign topk_groups = args_i[17*64 +: 32];
+  assign group_top = args_i[18*64 +: 32];
+
+  // experts / groups by multiplication: exact for 0..1023 / 1..8
+  logic group_bad;
+  logic [16:0] inverse;
+  always_comb begin
+    case (groups[3:0])
+      4'd1: inverse = 17'd65536;
+      4'd2: inverse = 17'd32768;
+      4'd3: inverse = 17'd21846;
+      4'd4: inverse = 17'd16384;
+      4'd5: inverse = 17'd13108;
+      4'd6: inverse = 17'd10923;
+      4'd7: inverse = 17'd9363;
+      4'd8: inverse = 17'd8192;
+      default: inverse = 17'd0;
+    endcase
+  end
+  assign group_size_o = 10'((27'(experts[9:0]) * 27'(inverse)) >> 16);
+  assign group_bad = groups != 32'd0 &&
+                     (groups > 32'd8 || 14'(group_size_o) * 14'(groups[3:0]) != 14'(experts[9:0]) ||
+                      topk_groups == 32'd0 || topk_groups > groups ||
+                      14'(group_size_o) * 14'(topk_groups[3:0]) < 14'(k[4:0]));
 
   assign size_bad = experts == 32'd0 || experts > 32'd512 || k == 32'd0 || k > 32'd16 || k > experts ||
-                    tokens > 32'(MAX_PAIRS) || 64'(tokens[16:0]) * 64'(k[4:0]) > 64'(MAX_PAIRS);
+                    tokens > 32'(MAX_PAIRS) || 64'(tokens[16:0]) * 64'(k[4:0]) > 64'(MAX_PAIRS) || group_bad;
   always_comb begin
     align_bad = stride != 2'b00;
-    for (int i = 0; i < 6; i++)
-      if (args_i[i*64 +: 6] != 6'd0 || args_i[i*64 + 40 +: 24] != 24'd0) align_bad = 1'b1;
+    for (int i = 0; i < 15; i++)
+      if ((i < 6 || (i == 14 && use_bias != 32'd0)) &&
+          (args_i[i*64 +: 6] != 6'd0 || args_i[i*64 + 40 +: 24] != 24'd0)) align_bad = 1'b1;
   end
-  assign mode_bad = score != 32'd0 || renorm > 32'd1;
+  assign mode_bad = score > 32'd1 || renorm > 32'd1 || use_bias > score ||  // a bias is for sigmoids only
+                    (groups != 32'd0 && group_top != 32'd1 && group_top != 32'd2);
   assign value_bad = scale != 32'd0 && (scale[30:23] < 8'd65 || scale[30:23] > 8'd190);
 
   always_comb begin

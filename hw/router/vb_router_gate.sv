@@ -3,7 +3,7 @@
 // Gate weights of one token after another: sum L -> reciprocal r, then its k weights, one a cycle.
 //
 //   L ─► vb_unorm (2) ─► vb_recip (32) ─► r, le (held)
-//   w ─► NORM (3) ─► MAN * r (1) ─► NORM (3) ─► * scale (1) ─► NORM (3) ─► gate
+//   w ─► NORM (3), or a sigmoid as it is ─► MAN * r (1) ─► NORM (3) ─► * scale (1) ─► NORM (3) ─► gate
 //
 // The division of token t + 1 runs while token t's weights are issued. Issue starts only when the
 // output has room for a whole token (room_i): behind that point nothing can stall.
@@ -12,10 +12,13 @@ module vb_router_gate (
   input  logic         rst_i,
   input  logic [4:0]   k_i,         // job constants
   input  logic [31:0]  scale_i,
+  input  logic         sigmoid_i,   // weights are F32Z
+  input  logic         renorm_i,    // sigmoid: 1 divide by the sum (aligned to the exponent div_top_i), 0 leave them
   input  logic         bank_full_i, // a complete bank waits (the oldest is div_bank_o)
 
   output logic [1:0]   div_bank_o,  // bank whose sum is read
   input  logic [47:0]  div_sum_i,
+  input  logic [7:0]   div_top_i,   // largest exponent field among the token's weights (sigmoid)
   output logic         div_take_o,  // the division of div_bank_o starts
   output logic [1:0]   w_bank_o,    // bank and place whose weight is read
   output logic [3:0]   w_slot_o,
@@ -63,7 +66,12 @@ module vb_router_gate (
   logic [3:0] slot_q;
   logic [1:0] bank_q;
   logic [31:0] r_q;
-  logic signed [6:0] le_q;
+  logic signed [9:0] ex_q, ex_d;  // of a weight of value 1 after the product with r, less its exponent field
+  always_comb begin
+    if (!sigmoid_i) ex_d = -10'sd213 - 10'(le);
+    else if (renorm_i) ex_d = -10'sd55 - $signed({2'b00, div_top_i}) - 10'(le);
+    else ex_d = -10'sd181;         // r = 2^31: the product is the weight
+  end
   assign last_w = 5'(slot_q) + 5'd1 == k_i;
   assign hand = div_q == Hold && (!go_q || last_w) && room_i;
   assign blocked_o = div_q == Hold && !go_q && !room_i;
@@ -76,30 +84,33 @@ module vb_router_gate (
     else if (hand) go_q <= 1'b1;
     else if (last_w) go_q <= 1'b0;
     if (hand) begin
-      r_q <= r;
-      le_q <= le;
+      r_q <= sigmoid_i && !renorm_i ? 32'h8000_0000 : r;
+      ex_q <= ex_d;
       bank_q <= div_bank_q;
       slot_q <= 4'd0;
     end else if (go_q) slot_q <= slot_q + 4'd1;
   end
 
-  // ---- weight pipeline. r and le of the token travel to where they are used (3 cycles).
+  // ---- weight pipeline. r and exponent of the token travel to where they are used (3 cycles).
   localparam int unsigned LAT = 11;
   logic [LAT-1:0] v_q;
   logic [LAT*9-1:0] id_q;
-  logic [3*39-1:0] rl_q;
+  logic [3*42-1:0] rx_q;
+  logic [3*32-1:0] w_q;
   always_ff @(posedge clk_i) begin
     v_q <= rst_i ? '0 : {v_q[LAT-2:0], go_q};
     if (go_q || v_q != '0) begin
       id_q <= {id_q[(LAT-1)*9-1:0], w_id_i};
-      rl_q <= {rl_q[2*39-1:0], le_q, r_q};
+      rx_q <= {rx_q[2*42-1:0], ex_q, r_q};
+      if (sigmoid_i) w_q <= {w_q[2*32-1:0], w_i};
     end
   end
 
   logic v3, v7;
-  logic [31:0] n3, n7;
+  logic [31:0] norm3, n3, n7;
   vb_norm #(.W(33), .EW(8)) u_norm_w (
-    .clk_i, .rst_i, .valid_i(go_q), .n_i($signed({1'b0, w_i})), .e_i(8'sd0), .valid_o(v3), .z_o(n3));
+    .clk_i, .rst_i, .valid_i(go_q), .n_i($signed({1'b0, w_i})), .e_i(8'sd0), .valid_o(v3), .z_o(norm3));
+  assign n3 = sigmoid_i ? w_q[2*32 +: 32] : norm3;
 
   logic v4_q;
   logic signed [57:0] p4_q;
@@ -108,9 +119,9 @@ module vb_router_gate (
     v4_q <= v3 && !rst_i;
     if (v3) begin : b_times_r
       logic [57:0] p;
-      p = n3 == '0 ? 58'd0 : 58'({1'b1, n3[22:0]}) * 58'(rl_q[2*39 +: 32]);
+      p = n3 == '0 ? 58'd0 : 58'({1'b1, n3[22:0]}) * 58'(rx_q[2*42 +: 32]);
       p4_q <= $signed(p);
-      e4_q <= $signed({2'b00, n3[30:23]}) - 10'sd213 - 10'($signed(rl_q[2*39+32 +: 7]));
+      e4_q <= $signed({2'b00, n3[30:23]}) + $signed(rx_q[2*42+32 +: 10]);
     end
   end
   vb_norm #(.W(58), .EW(10)) u_norm_q (

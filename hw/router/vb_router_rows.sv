@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// First pass and token buffer. Beats of one row of logits arrive as they lie in memory (the row may
-// start at any lane of its first beat), go into one of two buffer halves and through the top-k list.
-// When the list knows the token's largest and k-th entry the half is read again for the second pass:
+// Scores and token buffer. Beats of one row of logits arrive as they lie in memory (the row may start at any
+// lane of its first beat), become scores, and lie in one of 8 places for three passes:
 //
-//   beats ─┬─► half 0 / half 1 ──────────────┐
-//          └─► key, index ─► topk ─► max, kth ┴─► beats for vb_router_weigh: max, data 0, data 1, ...
+//   beats ─► score ─┬─► place 0..7 ───────────┬───────────────────┐
+//                   └─► rank ─► keep, max     └─► topk ─► kth      └─► beats for vb_router_weigh: max, data 0, ...
+//                   pass 1: groups               pass 2: experts      pass 3: weights
 //
-// So row t + 1 is received while row t is weighed; each pass takes a cycle a beat and the second one
-// two cycles more. Nothing depends on values.
+// Each pass has a token of its own: a cycle a beat, one more in pass 2 and two in pass 3. 8 places cover the
+// latencies between the passes for rows of any length. Nothing depends on values.
 module vb_router_rows #(
   parameter int unsigned P = 8,              // logits in a beat
   localparam int unsigned EW = 42,
@@ -19,16 +19,23 @@ module vb_router_rows #(
   input  logic             rst_i,
   input  logic [9:0]       experts_i,        // job constants
   input  logic [4:0]       k_i,
+  input  logic             sigmoid_i,
+  input  logic             use_bias_i,
+  input  logic [3:0]       groups_i,         // 0: none
+  input  logic [3:0]       topk_groups_i,
+  input  logic             sum_two_i,
+  input  logic [9:0]       group_size_i,
 
   input  logic             in_valid_i,
   output logic             in_ready_o,
   input  logic [P*32-1:0]  in_data_i,
+  input  logic             in_bias_i,        // a beat of the bias row
   input  logic [LGP-1:0]   in_off_i,         // lane of expert 0 in the row's first beat
   input  logic             in_last_i,
 
   input  logic             bank_free_i,      // vb_router_weigh can take one more token
-  output logic             start_o,          // a token enters the second pass
-  output logic             issue_o,          // a beat of the second pass is read
+  output logic             start_o,          // a token enters the last pass
+  output logic             issue_o,          // a beat of the last pass is read
   output logic             busy_o,
 
   output logic             w_valid_o,
@@ -36,88 +43,184 @@ module vb_router_rows #(
   output logic             w_first_o,
   output logic             w_last_o,
   output logic [1:0]       w_bank_o,
-  output logic [P*32-1:0]  w_z_o,
+  output logic [P*32-1:0]  w_z_o,            // logits, or sigmoids
   output logic [P*EW-1:0]  w_ent_o,
+  output logic [P-1:0]     w_keep_o,         // the lane's expert is in a group that stayed
   output logic [EW-1:0]    w_kth_o
 );
+  localparam int unsigned G = 8;
+  localparam int unsigned N = 8;             // places
+  localparam int unsigned LGN = $clog2(N);
+  localparam int unsigned GAP = 16;          // see vb_router_rank
+
   // Entry of one lane: {present, ordered key, ~index}; see vb_router_topk.
-  function automatic logic [EW-1:0] entry(input logic [31:0] z, input logic [10:0] pos, input logic [10:0] off,
+  function automatic logic [EW-1:0] entry(input logic [31:0] u, input logic [10:0] pos, input logic [10:0] off,
                                           input logic [9:0] experts);
     logic [10:0] idx;
     logic [31:0] key;
     idx = pos - off;
-    key = z[31] ? ~z : {1'b1, z[30:0]};
+    key = u[31] ? ~u : {1'b1, u[30:0]};
     entry = (pos >= off && idx < {1'b0, experts}) ? {1'b1, key, ~idx[8:0]} : '0;
   endfunction
 
-  // ---- pass 1
-  logic [1:0] full_q;          // half holds a whole row
-  logic wr_half_q, accept, row_end;
-  logic [BW-1:0] wr_beat_q;
-  logic [P*EW-1:0] ent_a;
-  logic rd_end, rd_half_q;
+  // ---- first expert of every group; groups that do not exist start behind the last expert
+  logic [G*10-1:0] bound_q;
+  always_ff @(posedge clk_i)
+    for (int g = 0; g < G; g++)
+      bound_q[g*10 +: 10] <= g == 0 ? 10'd0 : g < 32'(groups_i) ? 10'(32'(group_size_i) * g) : 10'd512;
+  // Group of an entry, one-hot; 0 for an absent one.
+  function automatic logic [G-1:0] group_of(input logic [EW-1:0] ent, input logic [G*10-1:0] bound);
+    logic [9:0] e;
+    logic [G-1:0] from;
+    e = {1'b0, ~ent[8:0]};
+    for (int g = 0; g < G; g++) from[g] = ent[EW-1] && e >= bound[g*10 +: 10];
+    group_of = from & ~{1'b0, from[G-1:1]};
+  endfunction
 
-  assign in_ready_o = !full_q[wr_half_q];
+  // ---- entry: a place must be free for the row, and rows end GAP cycles apart
+  logic [LGN:0] inside_q;      // whole rows that came and did not leave
+  logic [4:0] gap_q;
+  logic accept, row_end, rd_end;
+  assign in_ready_o = in_bias_i || (inside_q != (LGN + 1)'(N) && !(in_last_i && gap_q != '0));
   assign accept = in_valid_i && in_ready_o;
-  assign row_end = accept && in_last_i;
-  for (genvar l = 0; l < P; l++) begin : g_ent
-    assign ent_a[l*EW +: EW] = accept ? entry(in_data_i[l*32 +: 32], {1'b0, wr_beat_q, LGP'(l)}, 11'(in_off_i), experts_i) : '0;
-  end
-
+  assign row_end = accept && in_last_i && !in_bias_i;
   always_ff @(posedge clk_i) begin
     if (rst_i) begin
-      full_q <= 2'b00;
-      wr_half_q <= 1'b0;
-      wr_beat_q <= '0;
+      inside_q <= '0;
+      gap_q <= '0;
     end else begin
-      if (row_end) full_q[wr_half_q] <= 1'b1;
-      if (rd_end) full_q[rd_half_q] <= 1'b0;
-      if (row_end) wr_half_q <= !wr_half_q;
-      if (accept) wr_beat_q <= in_last_i ? '0 : wr_beat_q + 1'b1;
+      inside_q <= inside_q + (LGN + 1)'(row_end) - (LGN + 1)'(rd_end);
+      if (row_end) gap_q <= 5'(GAP - 1);
+      else if (gap_q != '0) gap_q <= gap_q - 5'd1;
     end
   end
 
-  logic top_done;
-  logic [EW-1:0] top_max, top_kth;
+  logic s_v, s_last;
+  logic [BW-1:0] s_beat;
+  logic [LGP-1:0] s_off;
+  logic [P*32-1:0] s_u, s_v_data;
+  vb_router_score #(.P(P)) u_score (
+    .clk_i, .rst_i, .sigmoid_i, .use_bias_i, .scored_i(sigmoid_i && (use_bias_i || groups_i != '0)),
+    .bias_i(in_bias_i), .valid_i(accept), .z_i(in_data_i), .off_i(in_off_i), .last_i(in_last_i),
+    .valid_o(s_v), .beat_o(s_beat), .off_o(s_off), .last_o(s_last), .u_o(s_u), .v_o(s_v_data));
+
+  // ---- pass 1: into the place and to the ranking of groups
+  logic [LGN-1:0] wr_row_q;
+  logic r_v_q, r_first_q, r_last_q;
+  logic [P*32-1:0] r_key_q;
+  logic [P*G-1:0] r_group_q;
+  logic [P*32-1:0] u2_mem [N << BW], u3_mem [N << BW], v3_mem [N << BW];  // one copy a reading pass
+  logic [N*BW-1:0] beats_q;    // index of the row's last beat
+  logic [N*LGP-1:0] off_q;
+  always_ff @(posedge clk_i) begin
+    if (rst_i) wr_row_q <= '0;
+    else if (s_v && s_last) wr_row_q <= wr_row_q + 1'b1;
+    r_v_q <= s_v && !rst_i;
+    if (s_v) begin : b_pass1
+      logic [EW-1:0] ent;
+      u2_mem[{wr_row_q, s_beat}] <= s_u;
+      u3_mem[{wr_row_q, s_beat}] <= s_u;
+      v3_mem[{wr_row_q, s_beat}] <= s_v_data;
+      r_first_q <= s_beat == '0;
+      r_last_q <= s_last;
+      for (int l = 0; l < P; l++) begin
+        ent = entry(s_u[l*32 +: 32], {1'b0, s_beat, LGP'(l)}, 11'(s_off), experts_i);
+        r_key_q[l*32 +: 32] <= ent[9 +: 32];
+        r_group_q[l*G +: G] <= group_of(ent, bound_q);
+      end
+    end
+    if (s_v && s_last) begin
+      beats_q[wr_row_q*BW +: BW] <= s_beat;
+      off_q[wr_row_q*LGP +: LGP] <= s_off;
+    end
+  end
+
+  logic rank_done;
+  logic [G-1:0] rank_keep;
+  logic [31:0] rank_max;
+  logic [LGN-1:0] rank_row_q;
+  logic [N*G-1:0] keep_q;
+  logic [N*32-1:0] max_q;
+  vb_router_rank #(.P(P)) u_rank (
+    .clk_i, .rst_i, .sum_two_i, .topk_groups_i(groups_i == '0 ? 4'd8 : topk_groups_i), .valid_i(r_v_q),
+    .first_i(r_first_q), .last_i(r_last_q), .key_i(r_key_q), .group_i(r_group_q), .done_o(rank_done),
+    .keep_o(rank_keep), .max_o(rank_max));
+
+  // ---- pass 2: the k-th entry among the experts of the groups that stayed
+  logic [LGN:0] ranked_q, known_q;  // rows that wait for pass 2, for pass 3
+  logic [LGN-1:0] row2_q, x2_row_q;
+  logic rd2_q, rd2_start, rd2_end, x2_v_q, x2_last_q;
+  logic [BW-1:0] beat2_q, x2_beat_q;
+  logic [P*32-1:0] u2_rd;
+  logic [P*EW-1:0] ent2;
+  assign rd2_start = !rd2_q && ranked_q != '0;
+  assign rd2_end = rd2_q && beat2_q == beats_q[row2_q*BW +: BW];
+  always_ff @(posedge clk_i) begin
+    if (rst_i) begin
+      rank_row_q <= '0;
+      ranked_q <= '0;
+      row2_q <= '0;
+      rd2_q <= 1'b0;
+    end else begin
+      if (rank_done) rank_row_q <= rank_row_q + 1'b1;
+      ranked_q <= ranked_q + (LGN + 1)'(rank_done) - (LGN + 1)'(rd2_start);
+      if (rd2_start) rd2_q <= 1'b1;
+      else if (rd2_end) rd2_q <= 1'b0;
+      if (rd2_end) row2_q <= row2_q + 1'b1;
+    end
+    if (rank_done) begin
+      keep_q[rank_row_q*G +: G] <= rank_keep;
+      max_q[rank_row_q*32 +: 32] <= rank_max;
+    end
+    if (rd2_start) beat2_q <= '0;
+    else if (rd2_q) beat2_q <= beat2_q + 1'b1;
+    x2_v_q <= rd2_q && !rst_i;
+    if (rd2_q) begin
+      u2_rd <= u2_mem[{row2_q, beat2_q}];
+      x2_row_q <= row2_q;
+      x2_beat_q <= beat2_q;
+      x2_last_q <= rd2_end;
+    end
+  end
+  always_comb begin : b_pass2
+    logic [EW-1:0] ent;
+    ent = '0;
+    ent2 = '0;
+    if (x2_v_q)
+      for (int l = 0; l < P; l++) begin
+        ent = entry(u2_rd[l*32 +: 32], {1'b0, x2_beat_q, LGP'(l)}, 11'(off_q[x2_row_q*LGP +: LGP]), experts_i);
+        if ((group_of(ent, bound_q) & keep_q[x2_row_q*G +: G]) != '0) ent2[l*EW +: EW] = ent;
+      end
+  end
+
+  logic top_done, rd_start;
+  logic [EW-1:0] top_kth;
+  logic [LGN-1:0] top_row_q, rd_row_q;
+  logic [N*EW-1:0] kth_q;
   vb_router_topk #(.P(P)) u_topk (
-    .clk_i, .rst_i, .valid_i(accept), .first_i(wr_beat_q == '0), .last_i(in_last_i), .ent_i(ent_a), .k_i,
-    .done_o(top_done), .max_o(top_max), .kth_o(top_kth));
-
-  // What pass 2 must know of each half.
-  logic [1:0] known_q;         // max and kth are there
-  logic done_half_q;
-  logic [2*EW-1:0] kth_q, max_q;
-  logic [2*BW-1:0] beats_q;    // index of the row's last beat
-  logic [2*LGP-1:0] off_q;
-  logic rd_start;
+    .clk_i, .rst_i, .valid_i(x2_v_q), .first_i(x2_beat_q == '0), .last_i(x2_last_q), .ent_i(ent2), .k_i,
+    .done_o(top_done), .kth_o(top_kth));
   always_ff @(posedge clk_i) begin
     if (rst_i) begin
-      known_q <= 2'b00;
-      done_half_q <= 1'b0;
+      top_row_q <= '0;
+      known_q <= '0;
     end else begin
-      if (top_done) known_q[done_half_q] <= 1'b1;
-      if (rd_start) known_q[rd_half_q] <= 1'b0;
-      if (top_done) done_half_q <= !done_half_q;
+      if (top_done) top_row_q <= top_row_q + 1'b1;
+      known_q <= known_q + (LGN + 1)'(top_done) - (LGN + 1)'(rd_start);
     end
-    if (top_done) begin
-      kth_q[done_half_q*EW +: EW] <= top_kth;
-      max_q[done_half_q*EW +: EW] <= top_max;
-    end
-    if (row_end) begin
-      beats_q[wr_half_q*BW +: BW] <= wr_beat_q;
-      off_q[wr_half_q*LGP +: LGP] <= in_off_i;
-    end
+    if (top_done) kth_q[top_row_q*EW +: EW] <= top_kth;
   end
 
-  // ---- pass 2. Counter 0 is the max beat, n > 0 reads data beat n - 1.
+  // ---- pass 3. Counter 0 is the max beat, n > 0 reads data beat n - 1.
   logic rd_q;
   logic [BW:0] cnt_q;
   logic [1:0] bank_q;
   logic [BW-1:0] last_q, rd_beat;
   logic [EW-1:0] b_kth_q;
-  logic [40:0] b_max_q;
+  logic [31:0] b_max_q;
+  logic [G-1:0] b_keep_q;
   logic [LGP-1:0] b_off_q;
-  assign rd_start = !rd_q && known_q[rd_half_q] && bank_free_i;
+  assign rd_start = !rd_q && known_q != '0 && bank_free_i;
   assign rd_end = rd_q && cnt_q == {1'b0, last_q} + 1'b1;
   assign rd_beat = BW'(cnt_q - 1'b1);
   assign start_o = rd_start;
@@ -125,28 +228,30 @@ module vb_router_rows #(
   always_ff @(posedge clk_i) begin
     if (rst_i) begin
       rd_q <= 1'b0;
-      rd_half_q <= 1'b0;
+      rd_row_q <= '0;
       bank_q <= 2'd0;
     end else begin
       if (rd_start) rd_q <= 1'b1;
       else if (rd_end) rd_q <= 1'b0;
-      if (rd_end) rd_half_q <= !rd_half_q;
+      if (rd_end) rd_row_q <= rd_row_q + 1'b1;
       if (rd_end) bank_q <= bank_q + 2'd1;
     end
     if (rd_start) begin
       cnt_q <= '0;
-      last_q <= beats_q[rd_half_q*BW +: BW];
-      b_kth_q <= kth_q[rd_half_q*EW +: EW];
-      b_max_q <= max_q[rd_half_q*EW +: 41];
-      b_off_q <= off_q[rd_half_q*LGP +: LGP];
+      last_q <= beats_q[rd_row_q*BW +: BW];
+      b_kth_q <= kth_q[rd_row_q*EW +: EW];
+      b_max_q <= max_q[rd_row_q*32 +: 32];
+      b_keep_q <= keep_q[rd_row_q*G +: G];
+      b_off_q <= off_q[rd_row_q*LGP +: LGP];
     end else if (rd_q) cnt_q <= cnt_q + 1'b1;
   end
 
-  logic [P*32-1:0] buf_mem [2 << BW];
-  logic [P*32-1:0] buf_rd;
+  logic [P*32-1:0] u3_rd, v3_rd;
   always_ff @(posedge clk_i) begin
-    if (accept) buf_mem[{wr_half_q, wr_beat_q}] <= in_data_i;
-    if (rd_q && cnt_q != '0) buf_rd <= buf_mem[{rd_half_q, rd_beat}];
+    if (rd_q && cnt_q != '0) begin
+      u3_rd <= u3_mem[{rd_row_q, rd_beat}];
+      v3_rd <= v3_mem[{rd_row_q, rd_beat}];
+    end
   end
 
   // ---- the beat read, one cycle later
@@ -154,9 +259,9 @@ module vb_router_rows #(
   logic [1:0] x_bank_q;
   logic [BW-1:0] x_beat_q;
   logic [EW-1:0] x_kth_q;
-  logic [40:0] x_ent_q;
+  logic [31:0] x_key_q;
+  logic [G-1:0] x_keep_q;
   logic [LGP-1:0] x_off_q;
-  logic [31:0] x_key;
   always_ff @(posedge clk_i) begin
     x_v_q <= rd_q && !rst_i;
     if (rd_q) begin
@@ -166,11 +271,11 @@ module vb_router_rows #(
       x_bank_q <= bank_q;
       x_beat_q <= rd_beat;
       x_kth_q <= b_kth_q;
-      x_ent_q <= b_max_q;
+      x_key_q <= b_max_q;
+      x_keep_q <= b_keep_q;
       x_off_q <= b_off_q;
     end
   end
-  assign x_key = x_ent_q[40:9];
   assign w_valid_o = x_v_q;
   assign w_max_o = x_max_q;
   assign w_first_o = x_first_q;
@@ -178,23 +283,23 @@ module vb_router_rows #(
   assign w_bank_o = x_bank_q;
   assign w_kth_o = x_kth_q;
   always_comb begin
-    w_z_o = buf_rd;
+    w_z_o = v3_rd;
     w_ent_o = '0;
-    if (x_v_q && x_max_q) w_z_o[31:0] = x_key[31] ? {1'b0, x_key[30:0]} : ~x_key;  // key -> logit
+    w_keep_o = '0;
+    if (x_v_q && x_max_q) w_z_o[31:0] = x_key_q[31] ? {1'b0, x_key_q[30:0]} : ~x_key_q;  // key -> logit
     if (x_v_q && !x_max_q)
-      for (int l = 0; l < P; l++)
-        w_ent_o[l*EW +: EW] = entry(buf_rd[l*32 +: 32], {1'b0, x_beat_q, LGP'(l)}, 11'(x_off_q), experts_i);
+      for (int l = 0; l < P; l++) begin
+        w_ent_o[l*EW +: EW] = entry(u3_rd[l*32 +: 32], {1'b0, x_beat_q, LGP'(l)}, 11'(x_off_q), experts_i);
+        w_keep_o[l] = (group_of(w_ent_o[l*EW +: EW], bound_q) & x_keep_q) != '0;
+      end
   end
 
-  assign busy_o = full_q != 2'b00 || rd_q || x_v_q;
-
-  logic unused_idx;  // the index part of the largest entry
-  assign unused_idx = ^{x_ent_q[8:0], max_q[EW-1], max_q[2*EW-1]};
+  assign busy_o = inside_q != '0 || x_v_q;
 
   always_ff @(posedge clk_i) begin
     if (!rst_i) begin
-      a_done_full: assert (!top_done || full_q[done_half_q]);
-      a_kth: assert (!rd_start || kth_q[rd_half_q*EW + EW - 1]);  // k <= experts was checked
+      a_inside: assert (inside_q <= (LGN + 1)'(N) && ranked_q + known_q <= inside_q);
+      a_kth: assert (!rd_start || kth_q[rd_row_q*EW + EW - 1]);  // k <= experts of the groups was checked
     end
   end
 endmodule

@@ -9,7 +9,7 @@
 //   rank of place i  = i + number of lanes above it
 //   rank of lane l   = lanes above it + places above it
 //
-// Only the largest and the k-th entry leave: the selection itself is made in the second pass by
+// Only the k-th entry leaves: the selection itself is made in the last pass by
 // comparing with the k-th entry, which yields the experts in ascending order for free.
 //
 // A beat with valid_i in cycle t is in the list in t + 2; done_o is high in the cycle after the list
@@ -27,8 +27,7 @@ module vb_router_topk #(
   input  logic [P*EW-1:0] ent_i,    // absent lanes are 0
   input  logic [4:0]      k_i,      // 1..16
   output logic            done_o,
-  output logic [EW-1:0]   max_o,    // valid with done_o
-  output logic [EW-1:0]   kth_o     // 0 when the token has fewer than k logits
+  output logic [EW-1:0]   kth_o     // valid with done_o; 0 when the token has fewer than k entries
 );
   localparam int unsigned RW = 6;  // ranks to 16 + 16
 
@@ -83,7 +82,6 @@ module vb_router_topk #(
       list_q <= next;
     end
   end
-  assign max_o = list_q[EW-1:0];
   always_comb begin
     kth_o = '0;
     for (int i = 0; i < K; i++) if (k_i == 5'(i + 1)) kth_o = list_q[i*EW +: EW];

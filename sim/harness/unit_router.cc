@@ -19,6 +19,11 @@ static const vb_sim_arg args[] = {
     {"logits_stride", VB_SIM_ARG_U32, 0x68},
     {"scale", VB_SIM_ARG_U32, 0x70},
     {"id", VB_SIM_ARG_U32, 0x78},
+    {"bias", VB_SIM_ARG_BUFFER_R, 0x80},
+    {"use_bias", VB_SIM_ARG_U32, 0x88},
+    {"groups", VB_SIM_ARG_U32, 0x90},
+    {"topk_groups", VB_SIM_ARG_U32, 0x98},
+    {"group_top", VB_SIM_ARG_U32, 0xa0},
 };
 static const vb_sim_kernel kernel = {"router", args, sizeof args / sizeof *args};
 

@@ -261,14 +261,12 @@ void router_case(struct vb_rng *r, struct vb_ocl *d, uint32_t tokens, uint32_t e
   if (vb_rng_below(r, 2)) // ties
     for (uint32_t i = 0; i < tokens * experts / 4; i++)
       ((vb_z *)(uintptr_t)op.logits)[vb_rng_below(r, (uint64_t)tokens * experts)] = VB_Z_ONE;
-  if (vb_ocl_info(d)->compiler) { // the unit knows the plain softmax only
-    op.score = vb_rng_below(r, 2) ? VB_SCORE_SIGMOID : VB_SCORE_SOFTMAX;
-    if (op.score == VB_SCORE_SIGMOID && vb_rng_below(r, 2)) op.bias = values(&a, r, VB_GEN_GAUSS, experts);
-    op.groups = vb_rng_below(r, 2) ? between(r, 1, 8) : 0;
-    op.topk_groups = op.groups ? between(r, 1, op.groups) : 0;
-    op.group_top = between(r, 1, 2);
-    if (op.groups && (experts % op.groups || op.topk_groups * (experts / op.groups) < k)) op.groups = 0;
-  }
+  op.score = vb_rng_below(r, 2) ? VB_SCORE_SIGMOID : VB_SCORE_SOFTMAX;
+  if (op.score == VB_SCORE_SIGMOID && vb_rng_below(r, 2)) op.bias = values(&a, r, VB_GEN_GAUSS, experts);
+  op.groups = vb_rng_below(r, 2) ? between(r, 1, 8) : 0;
+  op.topk_groups = op.groups ? between(r, 1, op.groups) : 0;
+  op.group_top = between(r, 1, 2);
+  if (op.groups && (experts % op.groups || op.topk_groups * (experts / op.groups) < k)) op.groups = 0;
   size_t n = op.t.end - op.t.begin, pairs = n * k;
   struct vb_router_op ref = op;
   op.ids = take(&a, pairs * 4), op.gates = take(&a, pairs * 4), op.list = take(&a, pairs * 4);

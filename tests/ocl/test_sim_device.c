@@ -70,9 +70,20 @@ static void test_router(void) {
   struct vb_rng r = vb_test_rng();
   uint64_t start = vb_test_values("router"), want = vb_test_count(10000, 1000000);
   while (vb_test_values("router") - start < want) {
-    uint32_t experts = between(&r, 1, 130), k = between(&r, 1, experts < 16 ? experts : 16);
+    // Every other count divides by 8: group limits of all kinds.
+    uint32_t experts = vb_rng_below(&r, 2) ? between(&r, 1, 130) : 8 * between(&r, 1, 32);
+    uint32_t k = between(&r, 1, experts < 16 ? experts : 16);
     router_case(&r, dev, between(&r, 1, 30), experts, k);
   }
+}
+
+/// What the unit does not know is refused by name before a job is made.
+static void test_router_refuses(void) {
+  NEED_DEVICE();
+  struct vb_router_op op = {
+      .experts = 18, .k = 2, .scale = VB_Z_ONE, .groups = 9, .topk_groups = 3, .group_top = 1, .t = {0, 1}};
+  VB_CHECK(vb_ocl_router(dev, &op) == VB_BAD_INPUT && strstr(vb_last_error(), "more than 8 expert groups"), "\"%s\"",
+           vb_last_error());
 }
 
 /// A job that the unit ends with an error: the driver's text arrives, and the device goes on.
@@ -116,6 +127,7 @@ int main(int argc, char **argv) {
                                          {"refuses", test_refuses},
                                          {"attention", test_attention},
                                          {"router", test_router},
+                                         {"router refuses", test_router_refuses},
                                          {"unit error", test_unit_error},
                                          {"stats", test_stats},
                                          {0}};

@@ -5,14 +5,15 @@
 #include <string.h>
 
 enum { PAD = 32, FILL = 0xa5a5a5a5u };
-static const char *const names[6] = {"logits", "ids", "gates", "hist", "offsets", "list"};
+static const char *const names[7] = {"logits", "ids", "gates", "hist", "offsets", "list", "bias"};
 
-static void rjob_words(const struct rjob *j, uint64_t words[6]) {
+static void rjob_words(const struct rjob *j, uint64_t words[7]) {
   uint64_t pairs = (uint64_t)j->tokens * j->k;
   words[0] = j->tokens ? (uint64_t)(j->tokens - 1) * (j->stride / 4) + j->experts : 0;
   words[1] = words[2] = words[5] = pairs;
   words[3] = j->experts;
   words[4] = j->experts + 1;
+  words[6] = j->use_bias ? j->experts : 0;
 }
 
 void rjob_make(struct rjob *j, struct vb_rng *r, uint32_t tokens, uint32_t experts, uint32_t k, int gen) {
@@ -37,6 +38,7 @@ void rjob_make(struct rjob *j, struct vb_rng *r, uint32_t tokens, uint32_t exper
       case RJOB_SATURATE: // beyond the range of Q15.16 on both sides: equal scores, different logits
         z[e] = (vb_rng_below(r, 2) ? 0x80000000u : 0) | (0x47000000u + (uint32_t)vb_rng_below(r, 0x18000000));
         break;
+      case RJOB_SINK: z[e] = 0xc0000000u + (uint32_t)vb_rng_below(r, 0x04000000); break;
       case RJOB_TIES: z[e] = vb_rng_below(r, 3) ? one : vb_rng_z(r, VB_GEN_GAUSS); break;
       default: z[e] = vb_rng_z(r, (enum vb_gen)gen); break;
       }
@@ -54,13 +56,45 @@ void rjob_free(struct rjob *j) {
   j->logits = NULL;
 }
 
+void rjob_sigmoid(struct rjob *j, struct vb_rng *r, bool bias) {
+  j->score = VB_SCORE_SIGMOID;
+  j->use_bias = bias;
+  // Small and negative beside the sigmoids, as trained, or anything: sums of both signs, dropped groups above kept ones.
+  uint64_t kind = vb_rng_below(r, 3);
+  uint32_t one = vb_rng_z(r, VB_GEN_GAUSS);
+  for (uint32_t e = 0; e < j->experts; e++)
+    j->bias[e] = kind == 0 ? one : vb_rng_below(r, 8) ? vb_rng_z(r, kind == 1 ? VB_GEN_GAUSS : VB_GEN_MIX) : 0;
+}
+
+void rjob_brink(struct rjob *j, struct vb_rng *r) {
+  rjob_sigmoid(j, r, true);
+  for (uint64_t i = 0; i < (uint64_t)j->tokens * (j->stride / 4); i++)
+    j->logits[i] = 0xc1600000u + (uint32_t)vb_rng_below(r, 0x400000); // -14 .. -18
+  for (uint32_t e = 0; e < j->experts; e++)
+    j->bias[e] = (e % 16 ? 0x3f800000u : 0xbf800000u) + (uint32_t)vb_rng_below(r, 3);
+}
+
+bool rjob_groups(struct rjob *j, uint32_t groups, uint32_t topk_groups, uint32_t group_top) {
+  if (j->experts % groups || topk_groups * (j->experts / groups) < j->k) return false;
+  j->groups = groups;
+  j->topk_groups = topk_groups;
+  j->group_top = group_top;
+  return true;
+}
+
 void rjob_random(struct rjob *j, struct vb_rng *r) {
   static const uint32_t usual[] = {1, 2, 7, 8, 9, 16, 60, 64, 128, 160, 256, 384, 512};
   uint32_t experts = vb_rng_below(r, 2) ? usual[vb_rng_below(r, 13)] : 1 + (uint32_t)vb_rng_below(r, 512);
   uint32_t most = experts < 16 ? experts : 16, k = 1 + (uint32_t)vb_rng_below(r, most);
-  static const int directed[] = {RJOB_EQUAL, RJOB_SATURATE, RJOB_TIES};
-  int gen = vb_rng_below(r, 4) ? (int)vb_rng_below(r, VB_GEN_KINDS) : directed[vb_rng_below(r, 3)];
+  static const int directed[] = {RJOB_EQUAL, RJOB_SATURATE, RJOB_TIES, RJOB_SINK};
+  int gen = vb_rng_below(r, 4) ? (int)vb_rng_below(r, VB_GEN_KINDS) : directed[vb_rng_below(r, 4)];
   rjob_make(j, r, (uint32_t)vb_rng_below(r, 40), experts, k, gen);
+  if (vb_rng_below(r, 8) == 0) rjob_brink(j, r);
+  else if (vb_rng_below(r, 2)) rjob_sigmoid(j, r, vb_rng_below(r, 2));
+  for (int i = 0; i < 4 && !j->groups && vb_rng_below(r, 3); i++) {
+    uint32_t groups = 1 + (uint32_t)vb_rng_below(r, 8);
+    rjob_groups(j, groups, 1 + (uint32_t)vb_rng_below(r, groups), 1 + (uint32_t)vb_rng_below(r, 2));
+  }
 }
 
 const struct vb_sim_config *rdev_config;
@@ -95,10 +129,10 @@ static int no_stop(void *user, const struct vb_sim_progress *p) {
 }
 
 /// Buffer addresses: one after another, PAD words between them.
-static void place(const struct rjob *j, uint64_t at[6]) {
-  uint64_t words[6], a = rdev_config->memory_base + 0x10000;
+static void place(const struct rjob *j, uint64_t at[7]) {
+  uint64_t words[7], a = rdev_config->memory_base + 0x10000;
   rjob_words(j, words);
-  for (int i = 0; i < 6; i++) {
+  for (int i = 0; i < 7; i++) {
     at[i] = a;
     a = (a + 4 * (words[i] + PAD) + 4095) / 4096 * 4096 + 64 * (uint64_t)(i + 1);
   }
@@ -109,33 +143,37 @@ void rjob_run(vb_sim_device *d, struct rjob *j) { rjob_run_as(d, j, j); }
 void rjob_run_as(vb_sim_device *d, const struct rjob *j, struct rjob *as) {
   const struct vb_sim_backend_ops *ops = vb_sim_backend();
   const struct vb_sim_config *config = rdev_config;
-  uint64_t words[6], at[6];
+  uint64_t words[7], at[7];
   uint32_t fill = FILL;
   rjob_words(j, words);
   place(j, at);
   ops->mem_write(d, at[0], j->logits, 4 * words[0]);
+  ops->mem_write(d, at[6], j->bias, 4 * words[6]);
   for (int i = 1; i < 6; i++) ops->mem_fill(d, at[i], &fill, 4, 4 * (words[i] + PAD));
 
   uint32_t regs[VB_SIM_REG_WORDS] = {0};
-  struct vb_sim_region regions[6];
+  struct vb_sim_region regions[7];
   struct vb_sim_job job = {.regs = regs, .regions = regions, .watchdog_cycles = as->watchdog, .heartbeat = no_stop};
   while (strcmp(config->kernels[job.kernel].name, "router") != 0) job.kernel++;
-  for (int i = 0; i < 6; i++) {
+  for (int i = 0; i < 7; i++) {
     uint64_t a = at[i] + as->spoil[i];
-    regs[4 + 2 * i] = (uint32_t)a;
-    regs[5 + 2 * i] = (uint32_t)(a >> 32);
+    int reg = i < 6 ? 4 + 2 * i : 32;
+    regs[reg] = (uint32_t)a;
+    regs[reg + 1] = (uint32_t)(a >> 32);
     if (!j->deny[i] && words[i])
-      regions[job.num_regions++] = (struct vb_sim_region){at[i], 4 * words[i], i == 0, i != 0};
+      regions[job.num_regions++] = (struct vb_sim_region){at[i], 4 * words[i], i == 0 || i == 6, i != 0 && i != 6};
   }
   const uint32_t scalars[] = {as->tokens, as->experts, as->k, as->score, as->renorm, as->stride, as->scale, as->id};
   for (int i = 0; i < 8; i++) regs[16 + 2 * i] = scalars[i];
+  const uint32_t more[] = {as->use_bias, as->groups, as->topk_groups, as->group_top};
+  for (int i = 0; i < 4; i++) regs[34 + 2 * i] = more[i];
   memset(&as->result, 0, sizeof as->result);
   as->status = ops->run(d, &job, &as->result);
 }
 
 bool rjob_compare(vb_sim_device *d, const struct rjob *j, bool quiet) {
   const struct vb_sim_backend_ops *ops = vb_sim_backend();
-  uint64_t words[6], at[6], pairs = (uint64_t)j->tokens * j->k;
+  uint64_t words[7], at[7], pairs = (uint64_t)j->tokens * j->k;
   rjob_words(j, words);
   place(j, at);
   uint32_t *dense = malloc(4 * (uint64_t)j->tokens * j->experts + 4), *want[6], *got[6];
@@ -150,7 +188,12 @@ bool rjob_compare(vb_sim_device *d, const struct rjob *j, bool quiet) {
   const struct vb_router_op op = {.logits = dense,
                                   .experts = j->experts,
                                   .k = j->k,
+                                  .score = (enum vb_score)j->score,
                                   .renorm = j->renorm,
+                                  .bias = j->use_bias ? j->bias : NULL,
+                                  .groups = j->groups,
+                                  .topk_groups = j->topk_groups,
+                                  .group_top = j->group_top,
                                   .scale = j->scale,
                                   .t = {0, j->tokens},
                                   .ids = want[1],
@@ -165,8 +208,10 @@ bool rjob_compare(vb_sim_device *d, const struct rjob *j, bool quiet) {
     ok = ok && same;
     if (!quiet) {
       if (words[i]) vb_test_bits("router", want[i], got[i], words[i], 4, names[i], 0);
-      VB_CHECK(same, "%s: T=%u E=%u k=%u renorm=%u stride=%u scale=%08x pairs=%llu", names[i], j->tokens, j->experts,
-               j->k, j->renorm, j->stride, j->scale, (unsigned long long)pairs);
+      VB_CHECK(same,
+               "%s: T=%u E=%u k=%u score=%u bias=%u groups=%u/%u top %u renorm=%u stride=%u scale=%08x pairs=%llu",
+               names[i], j->tokens, j->experts, j->k, j->score, j->use_bias, j->topk_groups, j->groups, j->group_top,
+               j->renorm, j->stride, j->scale, (unsigned long long)pairs);
     }
     free(want[i]);
     free(got[i]);

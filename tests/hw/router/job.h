@@ -11,21 +11,29 @@
 /// One job. The logits are [tokens][stride / 4]; the reference sees the dense part.
 struct rjob {
   uint32_t tokens, experts, k, score, renorm, stride, scale, id;
-  uint32_t *logits;  ///< tokens * stride / 4 words, the gaps between rows hold garbage
-  uint64_t spoil[6]; ///< added to the buffer addresses (illegal descriptors), logits first
-  bool deny[6];      ///< leave the buffer out of the regions
+  uint32_t use_bias, groups, topk_groups, group_top;
+  uint32_t *logits; ///< tokens * stride / 4 words, the gaps between rows hold garbage
+  uint32_t bias[512];
+  uint64_t spoil[7]; ///< added to the buffer addresses (illegal descriptors), logits first, bias last
+  bool deny[7];      ///< leave the buffer out of the regions
   uint64_t watchdog; ///< 0: none
   struct vb_sim_result result;
   enum vb_sim_status status;
 };
 
 /// Fills the logits: `gen` an enum vb_gen, or one of the directed kinds.
-enum { RJOB_EQUAL = 100, RJOB_SATURATE, RJOB_TIES };
+enum { RJOB_EQUAL = 100, RJOB_SATURATE, RJOB_TIES, RJOB_SINK /* negative, to where the sigmoid is 0 */ };
 void rjob_make(struct rjob *j, struct vb_rng *r, uint32_t tokens, uint32_t experts, uint32_t k, int gen);
 /// Rows without gaps.
 void rjob_pack(struct rjob *j);
 void rjob_free(struct rjob *j);
-/// A random legal job; sizes are kept small enough that a run takes milliseconds.
+/// The sigmoid, with a random or no bias.
+void rjob_sigmoid(struct rjob *j, struct vb_rng *r, bool bias);
+/// Sigmoids of some units of the bias' last place, and biases of few values: the rounding of the sum decides.
+void rjob_brink(struct rjob *j, struct vb_rng *r);
+/// Group limits; `groups` divides the experts. False, and no limit, when the best groups hold fewer than k experts.
+bool rjob_groups(struct rjob *j, uint32_t groups, uint32_t topk_groups, uint32_t group_top);
+/// A random legal job of any score and limit; sizes are kept small enough that a run takes milliseconds.
 void rjob_random(struct rjob *j, struct vb_rng *r);
 
 /// The hardware configuration under test; rdev_use is the setup of a suite.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The router unit, simulated, against the reference: every output word, on every DRAM part and under noise.
 #include "job.h"
+#include "verbatim/layout.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -75,9 +76,87 @@ static void largest_job(void) {
   rdev_free(d);
 }
 
-static uint64_t cycles_of(vb_sim_device *d, struct vb_rng *r, uint32_t tokens, uint32_t experts, uint32_t k, int gen) {
+/// The routers of published models: experts, k, score, bias, groups, best of them, sum of how many, renorm, scale.
+static const struct {
+  const char *name;
+  uint32_t experts, k, score, bias, groups, topk_groups, group_top, renorm, scale;
+} models[] = {{"DeepSeek-V3", 256, 8, VB_SCORE_SIGMOID, 1, 8, 4, 2, 1, 0x40200000 /* 2.5 */},
+              {"DeepSeek-V2", 160, 6, VB_SCORE_SOFTMAX, 0, 8, 3, 1, 0, 0x41800000 /* 16 */},
+              {"Llama 4 Scout", 16, 1, VB_SCORE_SIGMOID, 0, 0, 0, 0, 0, 0x3f800000},
+              {"Llama 4 Maverick", 128, 1, VB_SCORE_SIGMOID, 0, 0, 0, 0, 0, 0x3f800000},
+              {"Kimi K2", 384, 8, VB_SCORE_SIGMOID, 1, 1, 1, 2, 1, 0x40350481 /* 2.827 */},
+              {"Mixtral", 8, 2, VB_SCORE_SOFTMAX, 0, 0, 0, 0, 1, 0x3f800000}};
+enum { MODELS = sizeof models / sizeof *models };
+
+static void make_model(struct rjob *j, struct vb_rng *r, size_t m, uint32_t tokens, int gen) {
+  rjob_make(j, r, tokens, models[m].experts, models[m].k, gen);
+  if (models[m].score == VB_SCORE_SIGMOID) rjob_sigmoid(j, r, models[m].bias);
+  if (models[m].groups) rjob_groups(j, models[m].groups, models[m].topk_groups, models[m].group_top);
+  j->renorm = models[m].renorm;
+  j->scale = models[m].scale;
+}
+
+/// Every published router on every kind of logits: also all equal, ties, saturated on both sides, and so negative that
+/// all sigmoids are 0.
+static void published(void) {
+  static const int kinds[] = {VB_GEN_GAUSS, VB_GEN_MIX, VB_GEN_EDGE, RJOB_EQUAL, RJOB_SATURATE, RJOB_TIES, RJOB_SINK};
+  struct vb_rng r = vb_test_rng();
+  vb_sim_device *d = rdev_new("hbm2e", false, 0);
+  for (size_t m = 0; m < MODELS; m++)
+    for (size_t g = 0; g < sizeof kinds / sizeof *kinds; g++)
+      for (uint64_t i = 0; i < vb_test_count(3, 50); i++) {
+        struct rjob j;
+        make_model(&j, &r, m, 24, kinds[g]);
+        VB_CHECK(rjob_check(d, &j), "%s, logits %d", models[m].name, kinds[g]);
+        rjob_free(&j);
+      }
+  rdev_free(d);
+}
+
+/// A dropped group must lose even where all that is kept is negative: bias below -1 everywhere, the best experts by far
+/// alone in groups whose two best make a small sum.
+static void dropped_groups_lose(void) {
+  struct vb_rng r = vb_test_rng();
+  vb_sim_device *d = rdev_new(NULL, false, 0);
+  for (uint32_t kept = 1; kept < 8; kept++) {
+    struct rjob j;
+    rjob_make(&j, &r, 20, 64, 8, VB_GEN_GAUSS);
+    rjob_sigmoid(&j, &r, true);
+    rjob_groups(&j, 8, kept, 2);
+    for (uint32_t e = 0; e < 64; e++) j.bias[e] = 0xc0000000u + (uint32_t)vb_rng_below(&r, 0x800000); // -2 .. -4
+    for (uint32_t g = 0; g < 8; g += 2) { // one expert far above, the rest far below
+      for (uint32_t e = 8 * g; e < 8 * g + 8; e++) j.bias[e] = 0xc2c80000u;
+      j.bias[8 * g + vb_rng_below(&r, 8)] = 0x3f800000u;
+    }
+    rjob_check(d, &j);
+    rjob_free(&j);
+  }
+  rdev_free(d);
+}
+
+/// Score and bias are rounded once: scores on the brink, every expert in turn the one that a wrong bit would select. A
+/// group's rank is the sum of two such.
+static void scores_on_the_brink(void) {
+  struct vb_rng r = vb_test_rng();
+  vb_sim_device *d = rdev_new(NULL, false, 0);
+  for (uint64_t i = 0; i < vb_test_count(24, 400); i++) {
+    struct rjob j;
+    rjob_make(&j, &r, 60, 8 * (1 + (uint32_t)vb_rng_below(&r, 8)), 4, VB_GEN_GAUSS);
+    rjob_brink(&j, &r);
+    if (i % 2) rjob_groups(&j, 8, 4, 1 + (uint32_t)(i / 2 % 2));
+    rjob_check(d, &j);
+    rjob_free(&j);
+  }
+  rdev_free(d);
+}
+
+static uint64_t cycles_of(vb_sim_device *d, struct vb_rng *r, uint32_t tokens, uint32_t experts, uint32_t k, int gen,
+                          int mode) {
   struct rjob j;
   rjob_make(&j, r, tokens, experts, k, gen);
+  if (mode) rjob_sigmoid(&j, r, mode == 2);
+  if (mode) j.renorm = 1; // the longest way
+  if (mode == 2) CU_ASSERT_TRUE(rjob_groups(&j, experts < 16 ? 1 : 4, experts < 16 ? 1 : 2, 2) || k > experts / 2);
   rjob_pack(&j);
   rjob_check(d, &j);
   rjob_free(&j);
@@ -90,15 +169,18 @@ static void fixed_cost(void) {
   static const int kinds[] = {VB_GEN_GAUSS, VB_GEN_EDGE, RJOB_EQUAL, RJOB_SATURATE};
   struct vb_rng r = vb_test_rng();
   vb_sim_device *d = rdev_new("ideal", false, 0);
-  for (size_t s = 0; s < sizeof shapes / sizeof *shapes; s++) {
+  enum { SHAPES = sizeof shapes / sizeof *shapes };
+  for (size_t i = 0; i < 3 * SHAPES; i++) {
+    size_t s = i % SHAPES;
+    int mode = (int)(i / SHAPES); // softmax, sigmoid, with bias and groups
     uint32_t e = shapes[s][0], k = shapes[s][1], beats = (e + rdev_lanes - 1) / rdev_lanes;
-    uint64_t first = cycles_of(d, &r, 64, e, k, kinds[0]), twice = cycles_of(d, &r, 128, e, k, kinds[0]);
+    uint64_t first = cycles_of(d, &r, 64, e, k, kinds[0], mode), twice = cycles_of(d, &r, 128, e, k, kinds[0], mode);
     for (size_t g = 1; g < sizeof kinds / sizeof *kinds; g++)
-      VB_CHECK(cycles_of(d, &r, 64, e, k, kinds[g]) == first, "E=%u: the cost depends on the values", e);
+      VB_CHECK(cycles_of(d, &r, 64, e, k, kinds[g], mode) == first, "E=%u: the cost depends on the values", e);
     // 64 more tokens: their passes, one scatter step a pair, the list in beats, one cycle a chunk of 16 beats.
     uint64_t list = 64 * k / rdev_lanes, token = beats + 2 > 37 ? beats + 2 : 37;
     uint64_t more = 64 * token + 64 * k + list + (list + 15) / 16;
-    VB_CHECK(twice - first == more, "E=%u k=%u: 64 tokens cost %llu cycles, formula %llu", e, k,
+    VB_CHECK(twice - first == more, "E=%u k=%u mode %d: 64 tokens cost %llu cycles, formula %llu", e, k, mode,
              (unsigned long long)(twice - first), (unsigned long long)more);
   }
   rdev_free(d);
@@ -154,7 +236,7 @@ static void reset_anywhere(void) {
 }
 
 static void illegal_descriptors(void) {
-  enum { TOKENS, EXPERTS, K, SCORE, RENORM, STRIDE, SCALE, BUFFER };
+  enum { TOKENS, EXPERTS, K, SCORE, RENORM, STRIDE, SCALE, BIAS, SOFTMAX, GROUPS, BUFFER };
   static const struct {
     int field;
     uint64_t value;
@@ -170,7 +252,21 @@ static void illegal_descriptors(void) {
              {TOKENS, 0x10001, 0x10},
              {TOKENS, 0xffffffff, 0x10},
              {TOKENS, (uint64_t)-1, 0x10},
-             {SCORE, 1, 0x12},
+             {SCORE, 2, 0x12},
+             {BIAS, 2, 0x12},
+             {BIAS, 0x80000000, 0x12},
+             {SOFTMAX, 1, 0x12},      // with a bias
+             {GROUPS, 0x10203, 0x10}, // group_top, topk_groups, groups: 3 do not divide 8
+             {GROUPS, 0x10108, 0x10}, // 1 expert for a k of 4
+             {GROUPS, 0x10104, 0x10}, // 2 experts for a k of 4
+             {GROUPS, 0x10902, 0x10},
+             {GROUPS, 0x10302, 0x10},
+             {GROUPS, 0x10002, 0x10},
+             {GROUPS, 0x10109, 0x10},
+             {GROUPS, 0x10010, 0x10},
+             {GROUPS, 0x80010102, 0x12},
+             {GROUPS, 0x00202, 0x12},
+             {GROUPS, 0x30202, 0x12},
              {SCORE, 0x80000000, 0x12},
              {RENORM, 2, 0x12},
              {STRIDE, 34, 0x11},
@@ -187,11 +283,12 @@ static void illegal_descriptors(void) {
   struct vb_rng r = vb_test_rng();
   vb_sim_device *d = rdev_new(NULL, false, 0);
   for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
-    for (int b = 0; b < (bad[i].field == BUFFER ? 6 : 1); b++) {
+    for (int b = 0; b < (bad[i].field == BUFFER ? 7 : 1); b++) {
       struct rjob j;
       rjob_make(&j, &r, 4, 8, 4, VB_GEN_GAUSS);
       j.watchdog = 10000;
       j.scale = 0x3f800000u;
+      rjob_sigmoid(&j, &r, true);
       uint32_t v = (uint32_t)bad[i].value;
       struct rjob k = j; // sizes of the buffers stay those of a legal job
       switch (bad[i].field) {
@@ -202,6 +299,9 @@ static void illegal_descriptors(void) {
       case RENORM: k.renorm = v; break;
       case STRIDE: k.stride = v; break;
       case SCALE: k.scale = v; break;
+      case BIAS: k.use_bias = v; break;
+      case SOFTMAX: k.score = VB_SCORE_SOFTMAX; break;
+      case GROUPS: k.groups = v & 255, k.topk_groups = v >> 8 & 255, k.group_top = v >> 16; break;
       default: k.spoil[b] = bad[i].value; break;
       }
       rjob_run_as(d, &j, &k);
@@ -245,13 +345,14 @@ static void bus_errors(void) {
 static void outside_buffers(void) {
   struct vb_rng r = vb_test_rng();
   vb_sim_device *d = rdev_new(NULL, false, 0);
-  for (int b = 0; b < 6; b++) {
+  for (int b = 0; b < 7; b++) {
     struct rjob j;
     rjob_make(&j, &r, 10, 16, 3, VB_GEN_GAUSS);
+    rjob_sigmoid(&j, &r, true);
     j.deny[b] = true;
     j.watchdog = 100000;
     rjob_run(d, &j);
-    VB_CHECK(j.status == VB_SIM_AXI_ERROR && j.result.error_code == (b ? 0x23u : 0x21u) &&
+    VB_CHECK(j.status == VB_SIM_AXI_ERROR && j.result.error_code == (b % 6 ? 0x23u : 0x21u) &&
                  strstr(j.result.text, "outside"),
              "buffer %d: status %d, error 0x%02x (%s)", b, j.status, j.result.error_code, j.result.text);
     rjob_free(&j);
@@ -325,6 +426,9 @@ static void waveform(void) {
 
 static const struct vb_test tests[] = {{"random_jobs", random_jobs},
                                        {"corners", corners},
+                                       {"published", published},
+                                       {"dropped_groups_lose", dropped_groups_lose},
+                                       {"scores_on_the_brink", scores_on_the_brink},
                                        {"largest_job", largest_job},
                                        {"fixed_cost", fixed_cost},
                                        {"replays", replays},
