@@ -150,6 +150,26 @@ static void scores_on_the_brink(void) {
   rdev_free(d);
 }
 
+/// The aligned sum is rounded half to even: one sigmoid of 1/2 and more, fifteen that lie 9 binary places below it, where
+/// every other mantissa ends in exactly one half.
+static void sums_of_halves(void) {
+  struct vb_rng r = vb_test_rng();
+  vb_sim_device *d = rdev_new(NULL, false, 0);
+  for (uint64_t i = 0; i < vb_test_count(10, 200); i++) {
+    struct rjob j;
+    rjob_make(&j, &r, 60, 16, 16, VB_GEN_GAUSS);
+    rjob_pack(&j);
+    rjob_sigmoid(&j, &r, false);
+    j.renorm = 1;
+    for (uint32_t w = 0; w < 60 * 16; w++)
+      j.logits[w] = w % 16 ? 0xc0c80000u + (uint32_t)vb_rng_below(&r, 0x140000) // -6.25 .. -6.875
+                           : 0x3f000000u + (uint32_t)vb_rng_below(&r, 0x800000);
+    rjob_check(d, &j);
+    rjob_free(&j);
+  }
+  rdev_free(d);
+}
+
 static uint64_t cycles_of(vb_sim_device *d, struct vb_rng *r, uint32_t tokens, uint32_t experts, uint32_t k, int gen,
                           int mode) {
   struct rjob j;
@@ -429,6 +449,7 @@ static const struct vb_test tests[] = {{"random_jobs", random_jobs},
                                        {"published", published},
                                        {"dropped_groups_lose", dropped_groups_lose},
                                        {"scores_on_the_brink", scores_on_the_brink},
+                                       {"sums_of_halves", sums_of_halves},
                                        {"largest_job", largest_job},
                                        {"fixed_cost", fixed_cost},
                                        {"replays", replays},
