@@ -123,8 +123,10 @@ hid_t vb_h5_open_sealed(const char *path) {
   }
   vb_result r = read_seal(fd, path, want, have);
   close(fd);
-  if (!r && memcmp(have, seal_magic, sizeof seal_magic - 1)) r = vb_fail(VB_BAD_INPUT, "%s: not a file of ours (no seal)", path);
-  if (!r && memcmp(have, want, SEAL_BYTES)) r = vb_fail(VB_BAD_INPUT, "%s: damaged: its length or checksum (xxh64) does not match", path);
+  if (!r && memcmp(have, seal_magic, sizeof seal_magic - 1))
+    r = vb_fail(VB_BAD_INPUT, "%s: not a file of ours (no seal)", path);
+  if (!r && memcmp(have, want, SEAL_BYTES))
+    r = vb_fail(VB_BAD_INPUT, "%s: damaged: its length or checksum (xxh64) does not match", path);
   return r ? -1 : vb_h5_open(path);
 }
 

@@ -21,7 +21,8 @@ uint8_t vb_quant_row_i14(const vb_z *x, uint32_t n, int16_t *q, uint8_t *codes) 
   return top;
 }
 
-int64_t vb_p2_i8(const int8_t *a, const uint8_t *ea, int a_max, const int8_t *w, const uint8_t *ew, int w_max, uint32_t nb) {
+int64_t vb_p2_i8(const int8_t *a, const uint8_t *ea, int a_max, const int8_t *w, const uint8_t *ew, int w_max,
+                 uint32_t nb) {
   int64_t acc = 0;
   for (uint32_t b = 0; b < nb; b++) {
     int32_t d = 0;
@@ -31,7 +32,8 @@ int64_t vb_p2_i8(const int8_t *a, const uint8_t *ea, int a_max, const int8_t *w,
   return acc;
 }
 
-int64_t vb_p2_i14(const int16_t *a, const uint8_t *ea, int a_max, const int16_t *w, const uint8_t *ew, int w_max, uint32_t nb) {
+int64_t vb_p2_i14(const int16_t *a, const uint8_t *ea, int a_max, const int16_t *w, const uint8_t *ew, int w_max,
+                  uint32_t nb) {
   int64_t acc = 0;
   for (uint32_t b = 0; b < nb; b++) {
     int32_t d = 0;

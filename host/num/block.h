@@ -45,8 +45,10 @@ uint8_t vb_quant_row_i14(const vb_z *x, uint32_t n, int16_t *q, uint8_t *codes);
 static inline int64_t vb_p2_term(int32_t d, int s) { return vb_shr_rne(d, s - 8); }
 
 /// P2 over nb blocks: the exact, order-free sum of all terms. The value is acc * 2^(EA + EW - 254 - 8).
-int64_t vb_p2_i8(const int8_t *a, const uint8_t *ea, int a_max, const int8_t *w, const uint8_t *ew, int w_max, uint32_t nb);
-int64_t vb_p2_i14(const int16_t *a, const uint8_t *ea, int a_max, const int16_t *w, const uint8_t *ew, int w_max, uint32_t nb);
+int64_t vb_p2_i8(const int8_t *a, const uint8_t *ea, int a_max, const int8_t *w, const uint8_t *ew, int w_max,
+                 uint32_t nb);
+int64_t vb_p2_i14(const int16_t *a, const uint8_t *ea, int a_max, const int16_t *w, const uint8_t *ew, int w_max,
+                  uint32_t nb);
 
 /// The carrier value of a finished P2 accumulator.
 static inline vb_z vb_p2_norm(int64_t acc, int a_max, int w_max) { return vb_norm(acc, a_max + w_max - 254 - 8); }

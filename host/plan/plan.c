@@ -158,7 +158,7 @@ static void random_split(const struct vb_graph *g, const struct vb_target *t, ui
                          struct vb_split *s) {
   const struct vb_node *n = &g->node[node];
   uint32_t able[64], ables = 0, axes = 0;
-  enum vb_axis axis[VB_AXES];
+  enum vb_axis axis[VB_AXES] = {VB_AXIS_TOKENS};
   for (uint32_t d = 0; d < t->devices && ables < 64; d++)
     if (can(g, t, d, node)) able[ables++] = d;
   if (!ables) able[ables++] = 0; // the check says that it cannot

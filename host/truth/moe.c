@@ -37,7 +37,7 @@ static void limit_groups(const struct vb_config *c, double *u) {
   }
   for (uint32_t g = 0; g < c->groups; g++) {
     uint32_t before = 0;
-    for (uint32_t o = 0; o < c->groups; o++) before += rank[o] > rank[g] || (rank[o] == rank[g] && o < g);
+    for (uint32_t o = 0; o < c->groups; o++) before += rank[o] > rank[g] || (o < g && rank[o] == rank[g]);
     for (uint32_t e = g * size; before >= c->topk_groups && e < (g + 1) * size; e++) u[e] = -INFINITY;
   }
 }
@@ -61,7 +61,7 @@ static void route(const struct truth *s, const struct vb_tensor *correction, con
     for (uint32_t e = 0; e < c->experts; e++)
       if (!chosen[e] && (best == UINT32_MAX || u[e] > u[best])) best = e;
     chosen[best] = 1;
-    sum += p[best];
+    sum += p[best]; // cppcheck-suppress uninitvar ; experts >= topk >= 1, so `best` is an expert
   }
   double scale = c->routed_scale != 0 && !vb_truth_planted("no_routed_scale") ? c->routed_scale : 1;
   bool renorm = c->norm_topk != vb_truth_planted("no_renorm");

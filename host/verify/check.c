@@ -207,9 +207,9 @@ static bool differs_u32(const char *array, const uint32_t *want, const uint32_t 
 static vb_result check_dispatch(struct vb_check *k, struct vb_step *s) {
   const struct vb_router_op *op = &s->op->router;
   uint32_t experts = op->experts, pairs = s->tokens * op->k;
-  uint32_t *hist = calloc(2ull * experts + 1 + pairs, sizeof *hist), *offsets = hist + experts,
-           *list = offsets + experts + 1;
+  uint32_t *hist = calloc(2ull * experts + 1 + pairs, sizeof *hist);
   if (!hist) return vb_fail(VB_DEVICE, "out of memory for a comparison");
+  uint32_t *offsets = hist + experts, *list = offsets + experts + 1;
   bool in_range = true;
   for (uint32_t p = 0; p < pairs; p++) {
     in_range &= op->ids[p] < experts;

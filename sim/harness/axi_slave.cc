@@ -26,10 +26,13 @@ Fault Fault::parse(const std::string &text, std::string *unit) {
   if (std::sscanf(text.c_str(), "%31[a-z]:reg:%llu:%u%n", name, &at, &bit, &end) == 3 && end == n && bit < 32 &&
       at >= 0x10 && at < 0x100 && at % 4 == 0)
     f.kind = kRegister;
-  else if (std::sscanf(text.c_str(), "%31[a-z]:wdata:%llu:%u%n", name, &at, &bit, &end) == 3 && end == n) f.kind = kWdata;
+  else if (std::sscanf(text.c_str(), "%31[a-z]:wdata:%llu:%u%n", name, &at, &bit, &end) == 3 && end == n)
+    f.kind = kWdata;
   else if (end = -1; std::sscanf(text.c_str(), "%31[a-z]:%llu:%u%n", name, &at, &bit, &end) == 3 && end == n)
     f.kind = kRdata;
-  else throw std::runtime_error("fault '" + text + "': not axi:CODE@N, UNIT:CYCLE:BIT, UNIT:wdata:CYCLE:BIT or UNIT:reg:OFFSET:BIT");
+  else
+    throw std::runtime_error("fault '" + text +
+                             "': not axi:CODE@N, UNIT:CYCLE:BIT, UNIT:wdata:CYCLE:BIT or UNIT:reg:OFFSET:BIT");
   f.at = at;
   f.value = bit;
   *unit = name;
