@@ -20,6 +20,6 @@ static inline int64_t vb_nll_q31(const vb_z *logits, uint32_t vocab, uint32_t ta
     sum += vb_shr_rhu((uint64_t)vb_exp2_24(d & 0xffff) << 8, (int)(d >> 16));
     if (v == target) chosen = q;
   }
-  return (((int64_t)m - chosen) << 15) + vb_log2i(sum) - ((int64_t)32 << 31);
+  return ((int64_t)m - chosen) * 32768 + vb_log2i(sum) - ((int64_t)32 << 31);
 }
 #endif
