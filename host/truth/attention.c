@@ -32,7 +32,7 @@ static void attend_one(const struct truth *s, const struct heads *a, const struc
   for (uint32_t j = 0; j < s->T; j++) {
     p[j] = -INFINITY;
     if (!sees(s, mask, t, j)) continue;
-    p[j] = mask->scale *
+    p[j] = (vb_truth_planted("no_scale") ? 1 : mask->scale) *
            dot(a->q + ((size_t)t * a->heads + h) * a->dk, a->k + ((size_t)j * a->kv_heads + g) * a->dk, a->dk);
     if (mask->softcap != 0 && !vb_truth_planted("no_softcap")) p[j] = mask->softcap * tanh(p[j] / mask->softcap);
     top = fmax(top, p[j]);

@@ -152,6 +152,7 @@ static const struct {
   bool (*applies)(const struct vb_config *);
 } fault[] = {{"no_causal_mask", masked},
              {"rope_pairs", always},
+             {"no_scale", always},
              {"no_bias", bias},
              {"unscaled_rope", scaled_rope},
              {"no_qk_norm", qk_norm},
@@ -202,7 +203,7 @@ static void planted_errors_are_caught(void) {
     VB_CHECK(tried, "no fixture can catch '%s'", fault[k].name);
   }
   for (int i = 0; i < fixtures; i++)
-    VB_CHECK(caught[i] >= 2, "%s: only %d errors can be planted", fixture[i].name, caught[i]);
+    VB_CHECK(caught[i] >= 3, "%s: only %d errors can be planted", fixture[i].name, caught[i]);
 }
 
 // Every element of tensor t times 1.125 plus a little that depends on its index, as F32.
