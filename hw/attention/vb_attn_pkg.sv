@@ -8,17 +8,9 @@ package vb_attn_pkg;
   localparam logic [1:0] ModeExp  = 2'd2;
   localparam logic [1:0] ModeSum  = 2'd3;
 
-  // Arguments, in slots of 64 bits.
-  localparam int ArgQ = 0, ArgK = 1, ArgV = 2, ArgM = 3, ArgEm = 4, ArgOut = 5;
-  localparam int ArgMode = 6, ArgRows = 7, ArgRowsPerToken = 8, ArgDk = 9, ArgDv = 10;
-  localparam int ArgKeyBegin = 11, ArgKeyEnd = 12, ArgFirstCount = 13;
-  localparam int ArgQRowStride = 14, ArgQTokenStride = 15, ArgKStride = 16, ArgVStride = 17;
-  localparam int ArgORowStride = 18, ArgOTokenStride = 19, ArgId = 20;
-  localparam int NumArgs = 21;
-
-  // 0x3x: the data contradict themselves. The job runs to its end, its results must not be used.
-  localparam logic [7:0] ErrRecord = 8'h30;  // a block code above its record's largest code
-  localparam logic [7:0] ErrRefs   = 8'h31;  // m or EM of a split job is below what a key of this job needs
+  // Arguments and the errors 0x3x (the data contradict themselves: the job runs to its end, its results must not be used):
+  // hw/regs/attention.json.
+`include "vb_regs_attention.svh"
 
   // Kinds of read streams, carried as the tag of the read master.
   localparam logic [2:0] TagQ = 3'd0, TagM = 3'd1, TagEm = 3'd2, TagK = 3'd3, TagV = 3'd4;

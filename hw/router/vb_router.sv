@@ -3,8 +3,7 @@
 // MoE router: top-k of the scores of every token, gate weights, and the dispatch lists. This is the kernel's top:
 // control port, job state machine, AXI masters and counters round vb_router_core.
 //
-// Arguments (64-bit slots from 0x10): logits ids gates hist offsets list | tokens experts k score renorm
-// logits_stride scale id | bias use_bias groups topk_groups group_top. Theory of operation, error codes and timing: README.md.
+// Arguments: hw/regs/router.json. Theory of operation, error codes and timing: README.md.
 module vb_router #(
   parameter int unsigned AXI_DW = vb_cfg_pkg::AxiDw,
   parameter int unsigned AXI_IDW = vb_cfg_pkg::AxiIdw,
@@ -19,7 +18,7 @@ module vb_router #(
   localparam int unsigned P = AXI_DW / 32;
   localparam int unsigned LGP = $clog2(P);
   localparam int unsigned NW = $clog2(MAX_PAIRS);
-  localparam int unsigned NARGS = 19;
+  localparam int unsigned NARGS = vb_router_pkg::NumArgs;
   if (MAX_PAIRS < 512 || MAX_PAIRS > 65536 || (1 << NW) != MAX_PAIRS) begin : g_illegal
     $error("vb_router: MAX_PAIRS must be a power of two, 512..65536");
   end
@@ -91,17 +90,17 @@ module vb_router #(
   logic [NW:0] pairs_q;
   always_ff @(posedge ap_clk) begin
     if (begin_job) begin
-      experts_q <= args[7*64 +: 10];
-      k_q <= args[8*64 +: 5];
-      sigmoid_q <= args[9*64];
-      renorm_q <= args[10*64];
-      stride_q <= args[11*64 +: 32];
-      scale_q <= args[12*64 +: 32];
-      pairs_q <= (NW + 1)'(32'(args[6*64 +: 17]) * 32'(args[8*64 +: 5]));
-      use_bias_q <= args[15*64];
-      groups_q <= args[16*64 +: 4];
-      topk_groups_q <= args[17*64 +: 4];
-      sum_two_q <= args[18*64 + 1];
+      experts_q <= args[vb_router_pkg::ArgExperts*64 +: 10];
+      k_q <= args[vb_router_pkg::ArgK*64 +: 5];
+      sigmoid_q <= args[vb_router_pkg::ArgScore*64];
+      renorm_q <= args[vb_router_pkg::ArgRenorm*64];
+      stride_q <= args[vb_router_pkg::ArgLogitsStride*64 +: 32];
+      scale_q <= args[vb_router_pkg::ArgScale*64 +: 32];
+      pairs_q <= (NW + 1)'(32'(args[vb_router_pkg::ArgTokens*64 +: 17]) * 32'(args[vb_router_pkg::ArgK*64 +: 5]));
+      use_bias_q <= args[vb_router_pkg::ArgUseBias*64];
+      groups_q <= args[vb_router_pkg::ArgGroups*64 +: 4];
+      topk_groups_q <= args[vb_router_pkg::ArgTopkGroups*64 +: 4];
+      sum_two_q <= args[vb_router_pkg::ArgGroupTop*64 + 1];
     end
     if (state_q == Check) group_size_q <= group_size;
   end
@@ -113,13 +112,13 @@ module vb_router #(
   logic row_valid, row_ready, bias_next_q;
   logic [CW-1:0] row_beats;
   assign row_valid = state_q == Run && rows_q != '0 && !bus_err;
-  assign cmd_at = bias_next_q ? args[14*64 + 2 +: AW - 2] : row_q[AW-1:2];
+  assign cmd_at = bias_next_q ? args[vb_router_pkg::ArgBias*64 + 2 +: AW - 2] : row_q[AW-1:2];
   assign row_beats = (CW'(cmd_at[LGP-1:0]) + CW'(experts_q) + CW'(P - 1)) >> LGP;
   always_ff @(posedge ap_clk) begin
     if (begin_job) begin
-      rows_q <= args[6*64 +: NW + 1];
-      row_q <= args[AW-1:0];
-      bias_next_q <= args[15*64];
+      rows_q <= args[vb_router_pkg::ArgTokens*64 +: NW + 1];
+      row_q <= args[vb_router_pkg::ArgLogits*64 +: AW];
+      bias_next_q <= args[vb_router_pkg::ArgUseBias*64];
     end else if (row_valid && row_ready && bias_next_q) bias_next_q <= 1'b0;
     else if (row_valid && row_ready) begin
       rows_q <= rows_q - 1'b1;
@@ -149,7 +148,8 @@ module vb_router #(
     .clk_i(ap_clk), .rst_i(flush), .start_i(core_start), .experts_i(experts_q), .k_i(k_q), .renorm_i(renorm_q),
     .sigmoid_i(sigmoid_q), .use_bias_i(use_bias_q), .groups_i(groups_q), .topk_groups_i(topk_groups_q),
     .sum_two_i(sum_two_q), .group_size_i(group_size_q), .scale_i(scale_q), .pairs_i(pairs_q),
-    .addr_i({args[5*64 +: AW], args[4*64 +: AW], args[3*64 +: AW], args[2*64 +: AW], args[1*64 +: AW]}),
+    .addr_i({args[vb_router_pkg::ArgList*64 +: AW], args[vb_router_pkg::ArgOffsets*64 +: AW],
+             args[vb_router_pkg::ArgHist*64 +: AW], args[vb_router_pkg::ArgGates*64 +: AW], args[vb_router_pkg::ArgIds*64 +: AW]}),
     .in_valid_i(in_valid && state_q == Run), .in_ready_o(in_ready), .in_data_i(in_data), .in_bias_i(in_bias),
     .in_off_i(in_off), .in_last_i(in_last),
     .chunk_valid_o(chunk_valid), .chunk_ready_i(chunk_ready && state_q != Abort), .chunk_addr_o(chunk_addr),
@@ -180,6 +180,6 @@ module vb_router #(
   end
   vb_stats #(.DW(AXI_DW), .CONFIG(CONFIG)) u_stats (
     .clk_i(ap_clk), .rst_i(rst), .start_i(begin_job), .run_i(begin_job || !idle), .class_i(cls),
-    .rd_beat_i(rd_beat), .wr_beat_i(wr_beat), .wr_bytes_i(wr_bytes), .error_i(error_q), .id_i(args[13*64 +: 32]),
-    .state_i({29'd0, state_q}), .stat_o(stat));
+    .rd_beat_i(rd_beat), .wr_beat_i(wr_beat), .wr_bytes_i(wr_bytes), .error_i(error_q),
+    .id_i(args[vb_router_pkg::ArgId*64 +: 32]), .state_i({29'd0, state_q}), .stat_o(stat));
 endmodule

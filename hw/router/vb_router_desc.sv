@@ -5,24 +5,24 @@
 module vb_router_desc #(
   parameter int unsigned MAX_PAIRS = 65536
 ) (
-  input  logic [19*64-1:0] args_i,
-  output logic [7:0]       error_o,
-  output logic [9:0]       group_size_o  // experts / groups; 0 without groups
+  input  logic [vb_router_pkg::NumArgs*64-1:0] args_i,
+  output logic [7:0] error_o,
+  output logic [9:0] group_size_o  // experts / groups; 0 without groups
 );
   logic [31:0] tokens, experts, k, score, renorm, scale, use_bias, groups, topk_groups, group_top;
   logic [1:0] stride;
   logic size_bad, align_bad, mode_bad, value_bad;
-  assign tokens = args_i[6*64 +: 32];
-  assign experts = args_i[7*64 +: 32];
-  assign k = args_i[8*64 +: 32];
-  assign score = args_i[9*64 +: 32];
-  assign renorm = args_i[10*64 +: 32];
-  assign stride = args_i[11*64 +: 2];
-  assign scale = args_i[12*64 +: 32];
-  assign use_bias = args_i[15*64 +: 32];
-  assign groups = args_i[16*64 +: 32];
-  assign topk_groups = args_i[17*64 +: 32];
-  assign group_top = args_i[18*64 +: 32];
+  assign tokens = args_i[vb_router_pkg::ArgTokens*64 +: 32];
+  assign experts = args_i[vb_router_pkg::ArgExperts*64 +: 32];
+  assign k = args_i[vb_router_pkg::ArgK*64 +: 32];
+  assign score = args_i[vb_router_pkg::ArgScore*64 +: 32];
+  assign renorm = args_i[vb_router_pkg::ArgRenorm*64 +: 32];
+  assign stride = args_i[vb_router_pkg::ArgLogitsStride*64 +: 2];
+  assign scale = args_i[vb_router_pkg::ArgScale*64 +: 32];
+  assign use_bias = args_i[vb_router_pkg::ArgUseBias*64 +: 32];
+  assign groups = args_i[vb_router_pkg::ArgGroups*64 +: 32];
+  assign topk_groups = args_i[vb_router_pkg::ArgTopkGroups*64 +: 32];
+  assign group_top = args_i[vb_router_pkg::ArgGroupTop*64 +: 32];
 
   // experts / groups by multiplication: exact for 0..1023 / 1..8
   logic group_bad;
@@ -50,8 +50,8 @@ module vb_router_desc #(
                     tokens > 32'(MAX_PAIRS) || 64'(tokens[16:0]) * 64'(k[4:0]) > 64'(MAX_PAIRS) || group_bad;
   always_comb begin
     align_bad = stride != 2'b00;
-    for (int i = 0; i < 15; i++)
-      if ((i < 6 || (i == 14 && use_bias != 32'd0)) &&
+    for (int i = 0; i <= vb_router_pkg::ArgBias; i++)
+      if ((i <= vb_router_pkg::ArgList || (i == vb_router_pkg::ArgBias && use_bias != 32'd0)) &&
           (args_i[i*64 +: 6] != 6'd0 || args_i[i*64 + 40 +: 24] != 24'd0)) align_bad = 1'b1;
   end
   assign mode_bad = score > 32'd1 || renorm > 32'd1 || use_bias > score ||  // a bias is for sigmoids only

@@ -81,8 +81,8 @@ std::vector<Config> &configs() {
       c.sim.clock_period_ps = c.hw.clock_period_ps;
       c.sim.kernels = c.kernels.data();
       c.sim.num_kernels = static_cast<uint32_t>(c.kernels.size());
-      const char *names[] = {"read", "write", "dependency", "drain", "bank"};
-      for (unsigned i = 0; i < sizeof names / sizeof *names; i++) c.sim.stall_names[i] = names[i];
+      static const char *const names[] = {VB_HW_CLASS_NAMES}; // busy first
+      for (unsigned i = 1; i < VB_HW_NAMED_CLASSES; i++) c.sim.stall_names[i - 1] = names[i];
     }
     return true;
   }();

@@ -4,25 +4,30 @@
 // ports of hw/common/vb_unit_ports.svh; unit_<name>.cc is the few lines that a unit adds.
 #ifndef VB_SIM_UNIT_H
 #define VB_SIM_UNIT_H
+#include "../../hw/regs/vb_regs.h"
 #include "axi_slave.h"
 #include <memory>
 #include <string>
 
 namespace vb {
 
-// Status words above 0x100: vb_pkg.sv.
+// Status words: hw/regs/common.json.
 enum Stat {
-  kStatError = 0,
-  kStatId = 1,
-  kStatConfig = 2,
-  kStatTables = 3,
-  kStatCycles = 4,
-  kStatRead = 6,
-  kStatWrite = 8,
-  kStatState = 10,
-  kStatBusy = 16,
-  kStatClasses = 9
+  kStatError = VB_HW_STAT_ERROR,
+  kStatId = VB_HW_STAT_ID,
+  kStatConfig = VB_HW_STAT_CONFIG,
+  kStatTables = VB_HW_STAT_TABLES,
+  kStatCycles = VB_HW_STAT_CYCLES,
+  kStatRead = VB_HW_STAT_READ,
+  kStatWrite = VB_HW_STAT_WRITE,
+  kStatState = VB_HW_STAT_STATE,
+  kStatBusy = VB_HW_STAT_BUSY,
+  kStatClasses = VB_HW_NUM_CLASSES
 };
+static_assert(VB_SIM_STALL_CLASSES + 1 == VB_HW_NUM_CLASSES, "a stall class for each class but busy");
+
+// A row of the argument lists of hw/regs/vb_regs.h as the driver wants it.
+#define VB_UNIT_ARG(name, kind, slot, unit) {#name, VB_SIM_ARG_##kind, VB_SIM_REG_ARGS + VB_SIM_REG_STRIDE * slot},
 
 struct UnitEnv {
   const vb_sim_config *config;

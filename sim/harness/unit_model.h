@@ -52,7 +52,7 @@ public:
     pull_reset(1 + static_cast<unsigned>(vb_hash2(env_.seed, ++resets_) & 3));
   }
 
-  uint32_t status_word(unsigned index) override { return read_reg(0x100 + 4 * index); }
+  uint32_t status_word(unsigned index) override { return read_reg(VB_HW_REG_STATUS + 4 * index); }
 
   void close_trace() {
 #ifdef VB_SIM_TRACED
@@ -260,7 +260,8 @@ private:
       return VB_SIM_AXI_ERROR;
     }
     if (result.error_code == 0) return VB_SIM_OK;
-    std::snprintf(result.text, sizeof result.text, "unit error 0x%02x", result.error_code);
+    std::snprintf(result.text, sizeof result.text, "unit error 0x%02x: %s", result.error_code,
+                  vb_hw_error_text(kernel_.name, result.error_code));
     return (result.error_code & 0xf0) == 0x20 ? VB_SIM_AXI_ERROR : VB_SIM_UNIT_ERROR;
   }
 

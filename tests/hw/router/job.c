@@ -1,11 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "job.h"
+#include "../../../hw/regs/vb_regs.h"
 #include "ref/ref.h"
 #include <stdlib.h>
 #include <string.h>
 
 enum { PAD = 32, FILL = 0xa5a5a5a5u };
 static const char *const names[7] = {"logits", "ids", "gates", "hist", "offsets", "list", "bias"};
+
+static const int slots[7] = {VB_ROUTER_ARG_LOGITS,  VB_ROUTER_ARG_IDS,  VB_ROUTER_ARG_GATES, VB_ROUTER_ARG_HIST,
+                             VB_ROUTER_ARG_OFFSETS, VB_ROUTER_ARG_LIST, VB_ROUTER_ARG_BIAS};
+
+static void put(uint32_t *regs, int slot, uint64_t value) {
+  regs[(VB_HW_REG_ARGS + VB_HW_REG_STRIDE * slot) / 4] = (uint32_t)value;
+  regs[(VB_HW_REG_ARGS + VB_HW_REG_STRIDE * slot) / 4 + 1] = (uint32_t)(value >> 32);
+}
 
 static void rjob_words(const struct rjob *j, uint64_t words[7]) {
   uint64_t pairs = (uint64_t)j->tokens * j->k;
@@ -157,16 +166,22 @@ void rjob_run_as(vb_sim_device *d, const struct rjob *j, struct rjob *as) {
   while (strcmp(config->kernels[job.kernel].name, "router") != 0) job.kernel++;
   for (int i = 0; i < 7; i++) {
     uint64_t a = at[i] + as->spoil[i];
-    int reg = i < 6 ? 4 + 2 * i : 32;
-    regs[reg] = (uint32_t)a;
-    regs[reg + 1] = (uint32_t)(a >> 32);
+    put(regs, slots[i], a);
     if (!j->deny[i] && words[i])
       regions[job.num_regions++] = (struct vb_sim_region){at[i], 4 * words[i], i == 0 || i == 6, i != 0 && i != 6};
   }
-  const uint32_t scalars[] = {as->tokens, as->experts, as->k, as->score, as->renorm, as->stride, as->scale, as->id};
-  for (int i = 0; i < 8; i++) regs[16 + 2 * i] = scalars[i];
-  const uint32_t more[] = {as->use_bias, as->groups, as->topk_groups, as->group_top};
-  for (int i = 0; i < 4; i++) regs[34 + 2 * i] = more[i];
+  put(regs, VB_ROUTER_ARG_TOKENS, as->tokens);
+  put(regs, VB_ROUTER_ARG_EXPERTS, as->experts);
+  put(regs, VB_ROUTER_ARG_K, as->k);
+  put(regs, VB_ROUTER_ARG_SCORE, as->score);
+  put(regs, VB_ROUTER_ARG_RENORM, as->renorm);
+  put(regs, VB_ROUTER_ARG_LOGITS_STRIDE, as->stride);
+  put(regs, VB_ROUTER_ARG_SCALE, as->scale);
+  put(regs, VB_ROUTER_ARG_ID, as->id);
+  put(regs, VB_ROUTER_ARG_USE_BIAS, as->use_bias);
+  put(regs, VB_ROUTER_ARG_GROUPS, as->groups);
+  put(regs, VB_ROUTER_ARG_TOPK_GROUPS, as->topk_groups);
+  put(regs, VB_ROUTER_ARG_GROUP_TOP, as->group_top);
   memset(&as->result, 0, sizeof as->result);
   as->status = ops->run(d, &job, &as->result);
 }
