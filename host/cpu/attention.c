@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Tiles of up to 16 query rows (tokens x heads) that share a key head; threads share the tiles. A window or a chunk
-// only narrows the contiguous keys that a row sees; with key lists, which differ by token, a tile holds heads of one
-// token.
+// only narrows the contiguous keys that a row sees, kept keys are a second piece before them; with key lists, which
+// differ by token, a tile holds heads of one token.
 #include "cpu/cpu.h"
 #include "cpu/dot.h"
 #include "cpu/scratch.h"
@@ -22,45 +22,52 @@ static uint64_t row_index(const struct rows *r, uint32_t l) {
   return (uint64_t)row_token(r, l) * r->op->heads + row_head(r, l);
 }
 
-/// The keys that token t may see.
-static struct vb_range visible(const struct vb_attention_op *op, uint32_t t) {
-  uint32_t end = op->first_count + t, p = end - 1;
-  struct vb_range s = op->key;
-  if (s.end > end) s.end = end;
-  if (op->window && p >= op->window && s.begin < end - op->window) s.begin = end - op->window;
-  if (op->chunk && s.begin < p - p % op->chunk) s.begin = p - p % op->chunk;
-  if (s.begin > s.end) s.begin = s.end;
-  return s;
-}
-
 // The listed keys that may be seen.
 static uint32_t filter_list(const struct vb_attention_op *op, uint32_t t, uint32_t *index) {
-  const uint32_t *list = op->list + (uint64_t)t * op->list_stride;
-  struct vb_range s = visible(op, t);
+  const uint32_t *list = op->list + (uint64_t)t * op->list_stride, block = op->list_block ? op->list_block : 1;
+  const struct vb_seen s = vb_attention_seen(op, t);
   uint32_t n = 0;
   for (uint32_t i = 0; i < op->list_count[t]; i++)
-    if (list[i] >= s.begin && list[i] < s.end) index[n++] = list[i];
+    for (uint32_t j = list[i] * block; j < list[i] * block + block; j++)
+      if ((j >= s.begin && j < s.kept) || (j >= s.start && j < s.end)) index[n++] = j;
   return n;
+}
+
+// The keys of a tile without list: those that rows see from the begin on, and those that they see further up. Only a gap
+// between the two needs an index. Returns how many.
+static uint32_t contiguous(const struct rows *r, struct vb_attn_tile *t, uint32_t *index) {
+  const uint32_t begin = r->op->key.begin;
+  uint32_t kept = begin, low = UINT32_MAX, high = 0, n = 0;
+  for (uint32_t l = 0; l < r->count; l++) {
+    struct vb_seen s = vb_attention_seen(r->op, row_token(r, l));
+    if (s.kept > kept) kept = s.kept;
+    if (s.start < s.end && s.start < low) low = s.start;
+    if (s.start < s.end && s.end > high) high = s.end;
+  }
+  if (!high) low = high = kept;
+  if (low < kept) kept = low; // a later row's kept keys are an earlier row's near ones
+  t->begin = low - (kept - begin);
+  t->index = low > kept && kept > begin ? index : NULL;
+  for (uint32_t j = begin; t->index && j < kept; j++) index[n++] = j;
+  for (uint32_t j = low; t->index && j < high; j++) index[n++] = j;
+  for (uint32_t l = 0; l < VB_TILE; l++) {
+    struct vb_seen s = l < r->count ? vb_attention_seen(r->op, row_token(r, l)) : (struct vb_seen){begin, begin, 0, 0};
+    t->kept[l] = s.kept - begin;
+    t->count[l] = s.end - s.start;
+    t->start[l] = t->count[l] ? s.start - t->begin : 0;
+  }
+  return high - low + (kept - begin);
 }
 
 static void tile_setup(const struct rows *r, struct vb_attn_tile *t, uint32_t *index) {
   const struct vb_attention_op *op = r->op;
-  struct vb_range all = {UINT32_MAX, 0};
-  for (uint32_t l = 0; l < r->count && !index; l++) {
-    struct vb_range s = visible(op, row_token(r, l));
-    if (s.begin < s.end && s.begin < all.begin) all.begin = s.begin;
-    if (s.begin < s.end && s.end > all.end) all.end = s.end;
-  }
-  t->kv = op->kv, t->head = r->head, t->cap = op->cap, t->lanes = r->count, t->index = index;
-  t->begin = all.end ? all.begin : 0;
-  t->n = index ? filter_list(op, r->t0, index) : all.end - t->begin;
+  t->kv = op->kv, t->head = r->head, t->cap = op->cap, t->lanes = r->count;
+  if (op->list) t->index = index, t->begin = 0, t->n = filter_list(op, r->t0, index);
+  else t->n = contiguous(r, t, index);
   for (uint32_t l = 0; l < VB_TILE; l++) {
-    uint32_t used = l < r->count ? l : r->count - 1;
-    const uint8_t *q = op->q + row_index(r, used) * vb_rec_bytes(op->kv->dk);
-    struct vb_range s = index ? (struct vb_range){t->begin, t->begin + t->n} : visible(op, row_token(r, used));
+    const uint8_t *q = op->q + row_index(r, l < r->count ? l : r->count - 1) * vb_rec_bytes(op->kv->dk);
     t->q[l] = (struct vb_act8){(const int8_t *)q + VB_REC_HEADER, q, q[VB_REC_KMAX]};
-    t->count[l] = l < r->count ? s.end - s.begin : 0;
-    t->start[l] = t->count[l] ? s.begin - t->begin : 0;
+    if (op->list) t->kept[l] = t->start[l] = 0, t->count[l] = l < r->count ? t->n : 0;
   }
 }
 
@@ -143,10 +150,11 @@ static void tile_run(const struct vb_isa *isa, const struct rows *r, struct vb_a
 // The most keys that a tile can hold.
 static uint64_t most_keys(const struct vb_attention_op *op) {
   uint32_t end = op->first_count + op->t.end - 1, most = 0;
-  if (!op->list) return (end < op->key.end ? end : op->key.end) - (op->key.begin < end ? op->key.begin : 0);
+  if (end > op->key.end) end = op->key.end;
+  if (!op->list) return end > op->key.begin ? end - op->key.begin : 0;
   for (uint32_t t = op->t.begin; t < op->t.end; t++)
     if (op->list_count[t] > most) most = op->list_count[t];
-  return most;
+  return (uint64_t)most * (op->list_block ? op->list_block : 1);
 }
 
 void vb_cpu_attention(const struct vb_attention_op *op, int threads) {
@@ -161,7 +169,7 @@ void vb_cpu_attention(const struct vb_attention_op *op, int threads) {
 #pragma omp parallel num_threads(threads) if (threads > 1)
   {
     struct vb_attn_tile t;
-    uint32_t *index = op->list ? vb_scratch(keys * sizeof *index) : NULL;
+    uint32_t *index = op->list || op->keep ? vb_scratch(keys * sizeof *index) : NULL;
     t.s = vb_scratch(keys * VB_TILE * sizeof *t.s);
     t.num = vb_scratch((uint64_t)VB_TILE * vb_val_bytes(op->kv->dv) * sizeof *t.num);
     t.work = vb_scratch(isa->attn_work(op->kv));

@@ -127,7 +127,8 @@ void vb_avx2_attn_scores(struct vb_attn_tile *t) {
       int32_t *s = t->s + (size_t)(j + r) * VB_TILE;
       finish_key(t, acc[0][r], blocks > VB_CHUNK ? acc[1][r] : NULL, bias, max[r], s);
       for (int h = 0; h < VB_TILE; h += VB_W) {
-        vi seen = (vi)(loadu(t->count + h) > splat(j + r) - loadu(t->start + h)), m = (vi)loadu(t->m + h);
+        const struct attn_sight sight = attn_sight(t, h);
+        vi seen = (vi)attn_seen(&sight, j + r), m = (vi)loadu(t->m + h);
         *(vi *)(t->m + h) = (vb_max_i(m, (vi)loadu(s + h)) & seen) | (m & ~seen);
       }
     }

@@ -119,6 +119,7 @@ void vb_avx512_attn_scores(struct vb_attn_tile *t) {
   const int fraction = t->cap ? 24 : 16;
   vb_avx512_pack(t->q, t->lanes, (struct vb_range){0, blocks}, t->work);
   for (uint32_t l = 0; l < VB_TILE; l++) bias[l] = 1023 + t->q[l < t->lanes ? l : 0].max - 254 - 8 + fraction;
+  const __m512i kept = _mm512_load_si512(t->kept);
   const __m512i start = _mm512_load_si512(t->start), count = _mm512_load_si512(t->count);
   __m512i m = _mm512_set1_epi32(VB_M_NONE);
   for (uint32_t j = 0; j < t->n; j += 8) {
@@ -139,8 +140,9 @@ void vb_avx512_attn_scores(struct vb_attn_tile *t) {
     for (uint32_t r = 0; r < 8 && j + r < t->n; r++) {
       __m512i s = finish16(sums[0][r], blocks > VB_CHUNK ? sums[1][r] : NULL, bias, max[r], t->cap);
       _mm512_store_si512(t->s + (size_t)(j + r) * VB_TILE, s);
-      __m512i from = _mm512_sub_epi32(_mm512_set1_epi32((int)(j + r)), start);
-      m = _mm512_mask_max_epi32(m, _mm512_cmpgt_epu32_mask(count, from), m, s);
+      __m512i at = _mm512_set1_epi32((int)(j + r));
+      __mmask16 seen = _mm512_cmpgt_epu32_mask(count, _mm512_sub_epi32(at, start)) | _mm512_cmpgt_epu32_mask(kept, at);
+      m = _mm512_mask_max_epi32(m, seen, m, s);
     }
   }
   _mm512_store_si512(t->m, m);

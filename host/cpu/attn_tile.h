@@ -36,6 +36,17 @@ static inline size_t attn_work_bytes(const struct vb_kv *kv) {
 static inline vu splat(uint32_t x) { return (vu){0} + x; }
 static inline vu loadu(const void *p) { return *(const vu *)p; }
 
+/// Which lanes from h on see key j: all ones or zeros.
+struct attn_sight {
+  vu kept, start, count;
+};
+static inline struct attn_sight attn_sight(const struct vb_attn_tile *t, int h) {
+  return (struct attn_sight){loadu(t->kept + h), loadu(t->start + h), loadu(t->count + h)};
+}
+static inline vu attn_seen(const struct attn_sight *s, uint32_t j) {
+  return (vu)(s->kept > splat(j)) | (vu)(s->count > splat(j) - s->start);
+}
+
 /// Where the codes and elements of a chunk's values are.
 struct chunk {
   const uint8_t *codes[VB_ATTN_CHUNK];
@@ -57,10 +68,11 @@ static void attn_em(struct vb_attn_tile *t) {
   for (uint32_t j0 = 0; j0 < t->n; j0 += VB_ATTN_CHUNK) {
     uint32_t n = attn_chunk(t, j0, &c);
     for (int h = 0; h < VB_TILE; h += VB_W) {
-      vu m = loadu(t->m + h), start = loadu(t->start + h), count = loadu(t->count + h);
+      vu m = loadu(t->m + h);
+      const struct attn_sight sight = attn_sight(t, h);
       for (uint32_t j = 0; j < n; j++) {
         vu i = vb_min_u((m - loadu(t->s + (size_t)(j0 + j) * VB_TILE + h)) >> 16, splat(1023));
-        *(vu *)(w->octaves[j] + h) = i | ((vu)(count <= splat(j0 + j) - start) & splat(1 << 20));
+        *(vu *)(w->octaves[j] + h) = i | (~attn_seen(&sight, j0 + j) & splat(1 << 20));
       }
     }
     for (uint32_t b = 0; b < blocks; b++)
@@ -88,10 +100,11 @@ static inline vu attn_exp2_24(vu f) {
 // places up to a whole group.
 static void attn_weights(struct vb_attn_tile *t, struct attn_work *w, uint32_t j0, uint32_t n) {
   for (int h = 0; h < VB_TILE; h += VB_W) {
-    vu m = loadu(t->m + h), start = loadu(t->start + h), count = loadu(t->count + h), low = {0}, high = {0};
+    vu m = loadu(t->m + h), low = {0}, high = {0};
+    const struct attn_sight sight = attn_sight(t, h);
     for (uint32_t j = 0; j < n; j++) {
       vu d = m - loadu(t->s + (size_t)(j0 + j) * VB_TILE + h), i = vb_min_u(d >> 16, splat(1023));
-      vu e = attn_exp2_24(d & 0xffff) & (vu)(count > splat(j0 + j) - start), x = e << 8;
+      vu e = attn_exp2_24(d & 0xffff) & attn_seen(&sight, j0 + j), x = e << 8;
       vu term = vb_srl(x, i) + (vb_srl(x, i - 1) & 1); // SHR_RHU; i = 0 shifts the second by 2^32 - 1
       low += term & 0xffff;
       high += term >> 16;

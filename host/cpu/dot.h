@@ -34,13 +34,14 @@ struct vb_act14 {
 };
 
 /// Up to 16 query rows of one key head against n keys of the cache: those listed in `index`, or begin .. begin + n.
-/// Lane i sees the count[i] keys from start[i] on; unused lanes repeat a query and see none.
+/// Lane i sees the first kept[i] of them and the count[i] from start[i] on; unused lanes repeat a query and see none.
 struct vb_attn_tile {
   const struct vb_kv *kv;
   uint32_t head, begin, n;
   const uint32_t *index; ///< [n] positions, or NULL
   int64_t cap;           ///< of the scores; 0: none
   struct vb_act8 q[VB_TILE];
+  _Alignas(64) uint32_t kept[VB_TILE];
   _Alignas(64) uint32_t start[VB_TILE];
   _Alignas(64) uint32_t count[VB_TILE];
   _Alignas(64) int32_t m[VB_TILE];             ///< scores: written; em, sum: read
@@ -65,7 +66,7 @@ static inline const int8_t *vb_attn_val(const struct vb_attn_tile *t, uint32_t j
                                 : vb_attn_key(t, j) + VB_REC_HEADER);
 }
 static inline bool vb_attn_sees(const struct vb_attn_tile *t, uint32_t lane, uint32_t j) {
-  return j - t->start[lane] < t->count[lane];
+  return j < t->kept[lane] || j - t->start[lane] < t->count[lane];
 }
 
 /// A tile of state columns of one value head; columns that do not exist are zero.

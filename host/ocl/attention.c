@@ -8,7 +8,7 @@ struct uint2 {
   cl_uint x, y;
 };
 struct row { // struct vb_attn_row of kernels_cl/attention.cl
-  cl_uint kv_head, begin, end, head, list;
+  cl_uint kv_head, begin, kept, start, end, head, list;
 };
 
 struct work {
@@ -16,9 +16,10 @@ struct work {
   struct vb_head_rows *group;
   uint32_t groups;
   size_t rows, tiles;
-  const struct uint2 *tile;    // first row, rows
-  cl_uint begin, keys;         // candidates that any row sees: keys, or list entries
-  uint32_t end;                // no row sees a key from here on
+  const struct uint2 *tile; // first row, rows
+  cl_uint begin, keys;      // candidates that any row sees: keys, or list entries
+  cl_uint fold, skip;       // candidates from fold on are keys that lie skip further up: what no row sees is left out
+  uint32_t end;             // no row sees a key from here on
   uint32_t *list, *list_start; // NULL, or what is left of the key lists, and of each token where it starts
   struct vb_mirror *kv;
   cl_mem values;       // buffer that the values lie in
@@ -27,51 +28,61 @@ struct work {
   cl_mem sinks, q, row_table, tile_table, lists, scores, m, em, l, num;
 };
 
-/// Keys that token t sees.
-static struct vb_range visible(const struct vb_attention_op *op, uint32_t t) {
-  uint32_t p = op->first_count - 1 + t;
-  struct vb_range r = {op->key.begin, op->key.end < p + 1 ? op->key.end : p + 1};
-  if (op->window && p >= op->window && p - op->window + 1 > r.begin) r.begin = p - op->window + 1;
-  if (op->chunk && p - p % op->chunk > r.begin) r.begin = p - p % op->chunk;
-  return r;
-}
-
 /// Candidates of token t: the entries of its list that it sees, or its keys.
-static struct vb_range candidates(const struct work *w, uint32_t t) {
+static struct vb_seen candidates(const struct work *w, uint32_t t) {
   uint32_t i = t - w->op->t.begin;
-  return w->list ? (struct vb_range){0, w->list_start[i + 1] - w->list_start[i]} : visible(w->op, t);
+  if (w->list) return (struct vb_seen){0, 0, 0, w->list_start[i + 1] - w->list_start[i]};
+  struct vb_seen s = vb_attention_seen(w->op, t);
+  if (s.start > w->fold) s.start -= w->skip, s.end -= w->skip;
+  return s;
 }
 
-/// Keep of every token's list what the token sees.
+/// Keep of every token's list what the token sees, as keys.
 static bool cut_lists(struct vb_ocl *d, struct work *w) {
   const struct vb_attention_op *op = w->op;
+  const uint32_t block = op->list_block ? op->list_block : 1;
   size_t entries = 0;
   for (uint32_t t = op->t.begin; t < op->t.end; t++) entries += op->list_count[t];
-  w->list = vb_ocl_stage(d, entries * sizeof *w->list);
+  w->list = vb_ocl_stage(d, entries * block * sizeof *w->list);
   w->list_start = vb_ocl_stage(d, (vb_count(op->t) + (size_t)1) * sizeof *w->list_start);
   if (!w->list || !w->list_start) return false;
   uint32_t n = 0;
   for (uint32_t t = op->t.begin; t < op->t.end; t++) {
-    struct vb_range keys = visible(op, t);
+    const struct vb_seen s = vb_attention_seen(op, t);
     const uint32_t *list = op->list + (uint64_t)t * op->list_stride;
     for (uint32_t i = 0; i < op->list_count[t]; i++)
-      if (list[i] >= keys.begin && list[i] < keys.end) w->list[n++] = list[i];
+      for (uint32_t j = list[i] * block; j < list[i] * block + block; j++)
+        if ((j >= s.begin && j < s.kept) || (j >= s.start && j < s.end)) w->list[n++] = j;
     w->list_start[t - op->t.begin + 1] = n;
   }
   w->lists = vb_ocl_put_rows(d, S_LIST, w->list, n * sizeof *w->list, n * sizeof *w->list, 1);
   return d->status == VB_OK;
 }
 
+/// Keys below kept are seen by their number, the others from low on: what lies between is no candidate.
+static void fold(struct work *w) {
+  uint32_t kept = 0, low = UINT32_MAX;
+  for (uint32_t t = w->op->t.begin; t < w->op->t.end; t++) {
+    struct vb_seen s = vb_attention_seen(w->op, t);
+    if (s.kept > s.begin && s.kept > kept) kept = s.kept;
+    if (s.start < s.end && s.start < low) low = s.start;
+    if ((s.begin < s.kept || s.start < s.end) && s.end > w->end) w->end = s.end;
+  }
+  w->fold = kept ? kept : w->op->key.begin;
+  w->skip = low != UINT32_MAX && low > w->fold ? low - w->fold : 0;
+}
+
 /// What the rows see together.
 static bool bound(struct vb_ocl *d, struct work *w) {
   uint32_t end = 0;
+  fold(w);
   if (w->op->list && !cut_lists(d, w)) return false;
   if (!w->op->list) w->lists = vb_ocl_scratch(d, S_LIST, 4);
   for (uint32_t t = w->op->t.begin; t < w->op->t.end; t++) {
-    struct vb_range seen = candidates(w, t), keys = visible(w->op, t);
-    if (seen.begin < w->begin) w->begin = seen.begin;
-    if (seen.end > end) end = seen.end;
-    if (keys.end > w->end) w->end = keys.end;
+    struct vb_seen s = candidates(w, t);
+    uint32_t first = s.begin < s.kept ? s.begin : s.start;
+    if (first < s.end && first < w->begin) w->begin = first;
+    if (first < s.end && s.end > end) end = s.end;
   }
   w->keys = end > w->begin ? end - w->begin : 0;
   return d->status == VB_OK;
@@ -92,8 +103,13 @@ static bool put_tables(struct vb_ocl *d, struct work *w) {
         tile[w->tiles++] = (struct uint2){(cl_uint)(from + at), (cl_uint)(together - at < TILE ? together - at : TILE)};
     for (uint32_t t = op->t.begin; t < op->t.end; t++)
       for (uint32_t h = 0; h < heads; h++) {
-        struct vb_range seen = candidates(w, t);
-        row[r++] = (struct row){w->group[i].kv_head, seen.begin, seen.end, w->group[i].h0 + h,
+        struct vb_seen s = candidates(w, t);
+        row[r++] = (struct row){w->group[i].kv_head,
+                                s.begin,
+                                s.kept,
+                                s.start,
+                                s.end,
+                                w->group[i].h0 + h,
                                 w->list ? w->list_start[t - op->t.begin] : 0};
       }
   }
@@ -107,9 +123,10 @@ static void batch(struct vb_ocl *d, const struct work *w, size_t tile0, size_t t
   const struct vb_attention_op *op = w->op;
   const struct vb_kv *kv = op->kv;
   cl_uint sink = op->sinks && op->mode == VB_ATTN_FULL; // of a split, the merge adds it
-  struct vb_arg listed = VB_U32(op->list != NULL), range[] = {VB_U32(w->begin), VB_U32(w->keys), VB_U32(row0)};
+  struct vb_arg map = VB_U32X4(w->fold, w->skip, op->list != NULL),
+                range[] = {VB_U32(w->begin), VB_U32(w->keys), VB_U32(row0)};
   VB_RUN(d, "vb_attn_scores", VB_GRID((w->keys + KEYS_PER_ITEM - 1) / KEYS_PER_ITEM, tiles), VB_MEM(w->q),
-         VB_MEM(w->kv->k), VB_MEM(w->row_table), VB_MEM(w->tile_table), VB_MEM(w->lists), VB_MEM(w->scores), listed,
+         VB_MEM(w->kv->k), VB_MEM(w->row_table), VB_MEM(w->tile_table), VB_MEM(w->lists), VB_MEM(w->scores), map,
          VB_U32(kv->dk), VB_U64(w->kv->k_head), VB_U64((cl_ulong)op->cap), range[0], range[1], range[2],
          VB_U32((cl_uint)tile0));
   if (op->mode == VB_ATTN_FULL || op->mode == VB_ATTN_MAX)
@@ -117,12 +134,12 @@ static void batch(struct vb_ocl *d, const struct work *w, size_t tile0, size_t t
            VB_U32(sink), range[0], range[1], range[2]);
   if (op->mode == VB_ATTN_FULL || op->mode == VB_ATTN_EXP)
     VB_RUN(d, "vb_attn_exp", VB_GRID(rows, 1), VB_MEM(w->scores), VB_MEM(w->kv->k), VB_MEM(w->row_table),
-           VB_MEM(w->lists), VB_MEM(w->m), VB_MEM(w->em), listed, VB_U32(kv->dk), VB_U32(kv->dv), VB_U64(w->kv->k_head),
+           VB_MEM(w->lists), VB_MEM(w->m), VB_MEM(w->em), map, VB_U32(kv->dk), VB_U32(kv->dv), VB_U64(w->kv->k_head),
            VB_U32(w->vcodes), range[0], range[1], range[2]);
   if (op->mode == VB_ATTN_FULL || op->mode == VB_ATTN_SUM)
     VB_RUN(d, "vb_attn_sum", VB_GRID(vb_blocks(kv->dv), rows), VB_MEM(w->scores), VB_MEM(w->kv->k), VB_MEM(w->values),
            VB_MEM(w->row_table), VB_MEM(w->lists), VB_MEM(w->m), VB_MEM(w->em), VB_MEM(w->l), VB_MEM(w->num),
-           VB_MEM(w->sinks), listed, VB_U32(sink), VB_U32(kv->dk), VB_U32(kv->dv), VB_U64(w->kv->k_head),
+           VB_MEM(w->sinks), map, VB_U32(sink), VB_U32(kv->dk), VB_U32(kv->dv), VB_U64(w->kv->k_head),
            VB_U64(w->value_head), VB_U32(w->vcodes), VB_U32(w->val), VB_U32(w->offset), range[0], range[1], range[2]);
 }
 

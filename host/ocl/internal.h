@@ -161,11 +161,13 @@ struct vb_arg {
     cl_mem mem;
     cl_uint u32;
     cl_ulong u64;
+    cl_uint4 u32x4;
   } value;
 };
 #define VB_MEM(x) ((struct vb_arg){sizeof(cl_mem), {.mem = (x)}})
 #define VB_U32(x) ((struct vb_arg){sizeof(cl_uint), {.u32 = (x)}})
 #define VB_U64(x) ((struct vb_arg){sizeof(cl_ulong), {.u64 = (x)}})
+#define VB_U32X4(x, y, z) ((struct vb_arg){sizeof(cl_uint4), {.u32x4 = {.s = {(x), (y), (z), 0}}}})
 
 /// Work items per dimension. `elements`: dimension 0 is rounded up to whole groups and the kernel checks its end.
 struct vb_grid {

@@ -19,14 +19,18 @@ struct row {
   const struct vb_attention_op *op;
   const uint8_t *q;
   const uint32_t *list; ///< NULL: candidate i is key i
+  uint32_t block;       ///< keys that an entry of the list stands for
   uint32_t head, kv_head, position, count;
 };
 
-static uint32_t candidate(const struct row *r, uint32_t i) { return r->list ? r->list[i] : i; }
+static uint32_t candidate(const struct row *r, uint32_t i) {
+  return r->list ? r->list[i / r->block] * r->block + i % r->block : i;
+}
 
 static bool sees(const struct row *r, uint32_t j) {
   const struct vb_attention_op *op = r->op;
   if (j > r->position || j < op->key.begin || j >= op->key.end) return false;
+  if (j < op->keep) return true;
   if (op->window && j + (uint64_t)op->window <= r->position) return false;
   return !op->chunk || j >= r->position - r->position % op->chunk;
 }
@@ -109,14 +113,15 @@ void vb_ref_attention(const struct vb_attention_op *op) {
   for (uint32_t t = op->t.begin; t < op->t.end; t++)
     for (uint32_t h = op->h.begin; h < op->h.end; h++) {
       uint64_t i = (uint64_t)t * op->heads + h;
-      uint32_t position = op->first_count - 1 + t;
+      uint32_t position = op->first_count - 1 + t, block = op->list_block ? op->list_block : 1;
       struct row r = {op,
                       op->q + i * vb_rec_bytes(op->kv->dk),
                       op->list ? op->list + (uint64_t)t * op->list_stride : NULL,
+                      block,
                       h,
                       h / group,
                       position,
-                      op->list ? op->list_count[t] : position + 1};
+                      op->list ? op->list_count[t] * block : position + 1};
       switch (op->mode) {
       case VB_ATTN_MAX: op->m[i] = row_max(&r); break;
       case VB_ATTN_EXP: row_exp(&r, op->m[i], op->em + i * VB_EM_ROW); break;

@@ -61,11 +61,12 @@ void vb_op64_pack_kv(const struct vb_pack_kv_op *o, struct vb_op_error *e) {
 }
 
 static bool sees(const struct vb_attention_op *o, uint32_t t, uint32_t j) {
-  const uint32_t p = o->first_count - 1 + t;
-  if (j > p || (o->window && j + o->window <= p) || (o->chunk && j < p - p % o->chunk)) return false;
+  const uint32_t p = o->first_count - 1 + t, block = o->list_block ? o->list_block : 1;
+  const bool near = !(o->window && j + o->window <= p) && !(o->chunk && j < p - p % o->chunk);
+  if (j > p || (!near && j >= o->keep)) return false;
   if (!o->list) return true;
   for (uint32_t i = 0; i < o->list_count[t]; i++)
-    if (o->list[(uint64_t)t * o->list_stride + i] == j) return true;
+    if (o->list[(uint64_t)t * o->list_stride + i] == j / block) return true;
   return false;
 }
 

@@ -149,18 +149,21 @@ static vb_result read_kind(hid_t file, enum vb_op_kind *kind) {
   return r;
 }
 
-/// Sizes below this keep every product of the field list inside 64 bits and memory.
+enum { MAX_SIZE = 1 << 24 };                         // of a scalar
+static const uint64_t max_array = (uint64_t)4 << 30; // bytes
+
 static vb_result read_scalars(hid_t file, struct vb_case_op *c) {
   struct vb_field f[VB_MAX_FIELDS];
   uint32_t n = vb_case_fields(c, f);
   for (uint32_t i = 0; i < n; i++) {
     uint64_t v;
     if (vb_field_is_array(&f[i])) continue;
+    if (f[i].later && H5Aexists(file, f[i].name) == 0) continue; // c is zeroed
     vb_result r = vb_h5_get_u64(file, f[i].name, &v);
     if (r) return r;
-    if (f[i].role == VB_FIELD_SCALAR && v > 1u << 24)
-      return vb_fail(VB_BAD_INPUT, "attribute %s = %llu is above the limit of %u", f[i].name, (unsigned long long)v,
-                     1u << 24);
+    if (f[i].role == VB_FIELD_SCALAR && v > MAX_SIZE)
+      return vb_fail(VB_BAD_INPUT, "attribute %s = %llu is above the limit of %d", f[i].name, (unsigned long long)v,
+                     MAX_SIZE);
     memcpy(f[i].at, &v, vb_h5_bytes(f[i].type));
   }
   return VB_OK;
@@ -174,15 +177,39 @@ static vb_result read_arrays(hid_t file, struct vb_case *c) {
     uint64_t dim[4] = {0};
     void *data;
     if (!vb_field_is_array(&f[i])) continue;
+    if (f[i].count > max_array / vb_h5_bytes(f[i].type))
+      return vb_fail(VB_BAD_INPUT, "the scalars call for more than %llu bytes of %s", (unsigned long long)max_array,
+                     f[i].name);
     if (f[i].role != VB_FIELD_IN) *vb_field_array(&f[i]) = calloc(vb_field_bytes(&f[i]) + 1, 1);
     if (f[i].role == VB_FIELD_SCRATCH) continue;
-    vb_result r = vb_h5_read(file, f[i].name, f[i].type, (size_t)4 << 30, &data, &rank, dim);
+    vb_result r = vb_h5_read(file, f[i].name, f[i].type, max_array, &data, &rank, dim);
     if (r) return r;
     if (f[i].role == VB_FIELD_IN) *vb_field_array(&f[i]) = data;
     else c->expected[i] = data;
     if (rank != 1 || dim[0] != f[i].count)
       return vb_fail(VB_BAD_INPUT, "dataset %s has %llu elements, the scalars call for %llu", f[i].name,
                      (unsigned long long)dim[0], (unsigned long long)f[i].count);
+  }
+  return VB_OK;
+}
+
+/// Key lists are followed without a further look: entries ascend, and their keys are 32-bit numbers.
+static vb_result check_lists(const struct vb_case_op *c) {
+  const struct vb_attention_op *o = &c->op.attention;
+  const uint32_t block = o->list_block ? o->list_block : 1;
+  if (block & (block - 1)) return vb_fail(VB_BAD_INPUT, "attribute list_block = %u is no power of two", block);
+  if (!c->has.list) return VB_OK;
+  for (uint32_t t = o->t.begin; t < o->t.end; t++) {
+    const uint32_t *list = o->list + (uint64_t)t * o->list_stride, n = o->list_count[t];
+    if (n > o->list_stride)
+      return vb_fail(VB_BAD_INPUT, "list_count[%u] = %u, but a list has room for %u entries", t, n, o->list_stride);
+    for (uint32_t i = 0; i < n; i++) {
+      if (list[i] > UINT32_MAX / block)
+        return vb_fail(VB_BAD_INPUT, "list[%u][%u] = %u: blocks of %u keys end at %u", t, i, list[i], block,
+                       UINT32_MAX / block);
+      if (i && list[i] <= list[i - 1])
+        return vb_fail(VB_BAD_INPUT, "list[%u][%u] = %u follows %u: entries must ascend", t, i, list[i], list[i - 1]);
+    }
   }
   return VB_OK;
 }
@@ -197,6 +224,8 @@ static vb_result check_sane(const struct vb_case_op *c) {
          (c->has.values || c->kv.dv <= c->kv.dk) &&
          (uint64_t)o->first_count + o->t.end <= c->kv.capacity + 1ull + (1u << 24) && o->first_count &&
          o->mode <= VB_ATTN_SUM && o->h.begin <= o->h.end;
+    vb_result r = ok ? check_lists(c) : VB_OK;
+    if (r) return r;
   } else if (c->kind == VB_OP_LINEAR) {
     const struct vb_linear_op *o = &c->op.linear;
     uint32_t rows = c->w8.rows ? c->w8.rows : c->w14.rows, blocks = c->w8.rows ? c->w8.blocks : c->w14.blocks;

@@ -51,7 +51,7 @@ static void w8_sizes(struct vb_fields *l, struct vb_w8 *w, const char *rows, con
   vb_put_scalar(l, blocks, &w->blocks);
 }
 static void w8_arrays(struct vb_fields *l, struct vb_w8 *w, const char *q, const char *codes, const char *max) {
-  vb_put_array(l, q, VB_FIELD_IN, VB_H5_I8, &w->q, (uint64_t)w->rows * w->blocks * VB_BLOCK);
+  vb_put_array(l, q, VB_FIELD_IN, VB_H5_I8, &w->q, vb_elements(w->rows, w->blocks, VB_BLOCK));
   vb_put_array(l, codes, VB_FIELD_IN, VB_H5_U8, &w->codes, (uint64_t)w->rows * w->blocks);
   vb_put_array(l, max, VB_FIELD_IN, VB_H5_U8, &w->max, w->rows);
 }
@@ -69,11 +69,11 @@ static void linear_fields(struct vb_fields *l, struct vb_case_op *c) {
   vb_put_range(l, "n_begin", "n_end", &o->n);
   vb_put_range(l, "b_begin", "b_end", &o->b);
   uint32_t rows = c->w8.rows ? c->w8.rows : c->w14.rows, cols = c->w8.rows ? c->w8.cols : c->w14.cols;
-  vb_put_array(l, "x", VB_FIELD_IN, VB_H5_U32, &o->x, (uint64_t)o->t.end * (o->groups ? o->groups : 1) * cols);
+  vb_put_array(l, "x", VB_FIELD_IN, VB_H5_U32, &o->x, vb_elements(o->t.end, o->groups ? o->groups : 1, cols));
   if (c->w8.rows) {
     w8_arrays(l, &c->w8, "w8_q", "w8_codes", "w8_max");
   } else {
-    vb_put_array(l, "w14_q", VB_FIELD_IN, VB_H5_I16, &c->w14.q, (uint64_t)rows * c->w14.blocks * VB_BLOCK);
+    vb_put_array(l, "w14_q", VB_FIELD_IN, VB_H5_I16, &c->w14.q, vb_elements(rows, c->w14.blocks, VB_BLOCK));
     vb_put_array(l, "w14_codes", VB_FIELD_IN, VB_H5_U8, &c->w14.codes, (uint64_t)rows * c->w14.blocks);
     vb_put_array(l, "w14_max", VB_FIELD_IN, VB_H5_U8, &c->w14.max, rows);
   }
@@ -89,7 +89,9 @@ static void attention_fields(struct vb_fields *l, struct vb_case_op *c) {
   vb_put_scalar(l, "mode", &o->mode);
   vb_put_scalar(l, "window", &o->window);
   vb_put_scalar(l, "chunk", &o->chunk);
+  vb_put_later(l, "keep", &o->keep);
   vb_put_scalar(l, "list_stride", &o->list_stride);
+  vb_put_later(l, "list_block", &o->list_block);
   vb_put_scalar(l, "has_list", &c->has.list);
   vb_put_scalar(l, "has_sinks", &c->has.sinks);
   vb_put_scalar(l, "has_values", &c->has.values);
@@ -103,19 +105,21 @@ static void attention_fields(struct vb_fields *l, struct vb_case_op *c) {
   vb_put_range(l, "h_begin", "h_end", &o->h);
   vb_put_range(l, "key_begin", "key_end", &o->key);
   uint64_t rows = (uint64_t)o->t.end * o->heads, slots = (uint64_t)c->kv.heads * c->kv.capacity;
-  vb_put_array(l, "q", VB_FIELD_IN, VB_H5_U8, &o->q, rows * vb_rec_bytes(c->kv.dk));
-  vb_put_array(l, "k", VB_FIELD_IN, VB_H5_U8, &c->kv.k, slots * vb_rec_bytes(c->kv.dk));
-  if (c->has.values) vb_put_array(l, "v", VB_FIELD_IN, VB_H5_U8, &c->kv.v, slots * vb_val_bytes(c->kv.dv));
+  vb_put_array(l, "q", VB_FIELD_IN, VB_H5_U8, &o->q, vb_elements(rows, 1, vb_rec_bytes(c->kv.dk)));
+  vb_put_array(l, "k", VB_FIELD_IN, VB_H5_U8, &c->kv.k, vb_elements(slots, 1, vb_rec_bytes(c->kv.dk)));
+  if (c->has.values)
+    vb_put_array(l, "v", VB_FIELD_IN, VB_H5_U8, &c->kv.v, vb_elements(slots, 1, vb_val_bytes(c->kv.dv)));
   if (c->has.list) vb_put_array(l, "list", VB_FIELD_IN, VB_H5_U32, &o->list, (uint64_t)o->t.end * o->list_stride);
   if (c->has.list) vb_put_array(l, "list_count", VB_FIELD_IN, VB_H5_U32, &o->list_count, o->t.end);
   if (c->has.sinks) vb_put_array(l, "sinks", VB_FIELD_IN, VB_H5_U32, &o->sinks, o->heads);
   bool exp = o->mode == VB_ATTN_EXP, sum = o->mode == VB_ATTN_SUM;
   if (o->mode != VB_ATTN_FULL)
     vb_put_array(l, "m", o->mode == VB_ATTN_MAX ? VB_FIELD_OUT : VB_FIELD_IN, VB_H5_I32, &o->m, rows);
-  if (exp || sum) vb_put_array(l, "em", exp ? VB_FIELD_OUT : VB_FIELD_IN, VB_H5_I16, &o->em, rows * VB_EM_ROW);
+  if (exp || sum)
+    vb_put_array(l, "em", exp ? VB_FIELD_OUT : VB_FIELD_IN, VB_H5_I16, &o->em, vb_elements(rows, 1, VB_EM_ROW));
   if (sum) vb_put_array(l, "l", VB_FIELD_OUT, VB_H5_U64, &o->l, rows);
-  if (sum) vb_put_array(l, "num", VB_FIELD_OUT, VB_H5_I64, &o->num, rows * c->kv.dv);
-  if (o->mode == VB_ATTN_FULL) vb_put_array(l, "y", VB_FIELD_OUT, VB_H5_U32, &o->y, rows * c->kv.dv);
+  if (sum) vb_put_array(l, "num", VB_FIELD_OUT, VB_H5_I64, &o->num, vb_elements(rows, 1, c->kv.dv));
+  if (o->mode == VB_ATTN_FULL) vb_put_array(l, "y", VB_FIELD_OUT, VB_H5_U32, &o->y, vb_elements(rows, 1, c->kv.dv));
 }
 
 static void experts_fields(struct vb_fields *l, struct vb_case_op *c) {
@@ -159,12 +163,12 @@ static void experts_fields(struct vb_fields *l, struct vb_case_op *c) {
     w8_arrays(l, &w->shared_gate, "shared_gate_q", "shared_gate_codes", "shared_gate_max");
     w8_arrays(l, &w->shared_up, "shared_up_q", "shared_up_codes", "shared_up_max");
     w8_arrays(l, &w->shared_down, "shared_down_q", "shared_down_codes", "shared_down_max");
-    vb_put_array(l, "shq", h, VB_H5_I8, &o->shq, (uint64_t)o->t.end * w->shared_down.blocks * VB_BLOCK);
+    vb_put_array(l, "shq", h, VB_H5_I8, &o->shq, vb_elements(o->t.end, w->shared_down.blocks, VB_BLOCK));
     vb_put_array(l, "shcodes", h, VB_H5_U8, &o->shcodes, (uint64_t)o->t.end * w->shared_down.blocks);
     vb_put_array(l, "shmax", h, VB_H5_U8, &o->shmax, o->t.end);
   }
-  vb_put_array(l, "hq", h, VB_H5_I8, &o->hq, pairs * w->down.blocks * VB_BLOCK);
-  vb_put_array(l, "hcodes", h, VB_H5_U8, &o->hcodes, pairs * w->down.blocks);
+  vb_put_array(l, "hq", h, VB_H5_I8, &o->hq, vb_elements(pairs, w->down.blocks, VB_BLOCK));
+  vb_put_array(l, "hcodes", h, VB_H5_U8, &o->hcodes, vb_elements(pairs, w->down.blocks, 1));
   vb_put_array(l, "hmax", h, VB_H5_U8, &o->hmax, pairs);
   if (down) vb_put_array(l, "tmax", VB_FIELD_IN, VB_H5_U8, &o->tmax, o->t.end);
   if (down) vb_put_array(l, "acc", VB_FIELD_OUT, VB_H5_I64, &o->acc, (uint64_t)o->t.end * w->dim);
@@ -201,7 +205,7 @@ static void delta_fields(struct vb_fields *l, struct vb_delta_op *o) {
   vb_put_scalar(l, "dv", &o->dv);
   vb_put_value(l, "scale", &o->scale);
   vb_put_range(l, "h_begin", "h_end", &o->h);
-  uint64_t keys = (uint64_t)o->tokens * o->key_heads * o->dk, values = (uint64_t)o->tokens * o->heads * o->dv,
+  uint64_t keys = vb_elements(o->tokens, o->key_heads, o->dk), values = vb_elements(o->tokens, o->heads, o->dv),
            columns = (uint64_t)o->heads * o->dv;
   vb_put_array(l, "q", VB_FIELD_IN, VB_H5_U32, &o->q, keys);
   vb_put_array(l, "k", VB_FIELD_IN, VB_H5_U32, &o->k, keys);
@@ -210,8 +214,8 @@ static void delta_fields(struct vb_fields *l, struct vb_delta_op *o) {
   vb_put_array(l, "a", VB_FIELD_IN, VB_H5_U32, &o->a, (uint64_t)o->tokens * o->heads);
   vb_put_array(l, "ea", VB_FIELD_IN, VB_H5_U32, &o->ea, o->heads);
   vb_put_array(l, "dt_bias", VB_FIELD_IN, VB_H5_U32, &o->dt_bias, o->heads);
-  vb_put_array(l, "before_m", VB_FIELD_IN, VB_H5_I32, &o->before.m, columns * o->dk);
-  vb_put_array(l, "after_m", VB_FIELD_OUT, VB_H5_I32, &o->after.m, columns * o->dk);
+  vb_put_array(l, "before_m", VB_FIELD_IN, VB_H5_I32, &o->before.m, vb_elements(columns, o->dk, 1));
+  vb_put_array(l, "after_m", VB_FIELD_OUT, VB_H5_I32, &o->after.m, vb_elements(columns, o->dk, 1));
   vb_put_array(l, "before_c", VB_FIELD_IN, VB_H5_I32, &o->before.c, columns);
   vb_put_array(l, "after_c", VB_FIELD_OUT, VB_H5_I32, &o->after.c, columns);
   vb_put_array(l, "before_len", VB_FIELD_IN, VB_H5_I32, &o->before.len, columns);
@@ -235,7 +239,7 @@ static void indexer_fields(struct vb_fields *l, struct vb_case_op *c) {
   c->kv.heads = 1;
   vb_put_range(l, "t_begin", "t_end", &o->t);
   vb_put_range(l, "key_begin", "key_end", &o->key);
-  vb_put_array(l, "q", VB_FIELD_IN, VB_H5_U8, &o->q, (uint64_t)o->t.end * o->heads * vb_rec_bytes(c->kv.dk));
+  vb_put_array(l, "q", VB_FIELD_IN, VB_H5_U8, &o->q, vb_elements(o->t.end, o->heads, vb_rec_bytes(c->kv.dk)));
   vb_put_array(l, "w", VB_FIELD_IN, VB_H5_U32, &o->w, (uint64_t)o->t.end * o->heads);
   vb_put_array(l, "keys", VB_FIELD_IN, VB_H5_U8, &c->kv.k, (uint64_t)c->kv.capacity * vb_rec_bytes(c->kv.dk));
   if (o->mode == VB_INDEXER_SCORES)

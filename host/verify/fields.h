@@ -33,6 +33,7 @@ struct vb_field {
   enum vb_h5_type type;
   void *at;       ///< scalar: its address (u32); array: address of the pointer to it
   uint64_t count; ///< elements of an array
+  bool later;     ///< a scalar that came after the first files: 0 where a file lacks it
 };
 enum { VB_MAX_FIELDS = 72 };
 

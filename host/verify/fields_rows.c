@@ -10,7 +10,7 @@ void vb_fields_rope(struct vb_fields *l, struct vb_rope_op *o) {
   vb_put_scalar(l, "layout", &o->layout);
   vb_put_range(l, "t_begin", "t_end", &o->t);
   vb_put_range(l, "h_begin", "h_end", &o->h);
-  uint64_t n = (uint64_t)o->t.end * o->heads * o->d;
+  uint64_t n = vb_elements(o->t.end, o->heads, o->d);
   vb_put_array(l, "x", VB_FIELD_IN, VB_H5_U32, &o->x, n);
   vb_put_array(l, "freq", VB_FIELD_IN, VB_H5_U64, &o->freq, o->rot / 2);
   vb_put_array(l, "pos", VB_FIELD_IN, VB_H5_U32, &o->pos, o->t.end);
@@ -26,11 +26,12 @@ void vb_fields_pack_kv(struct vb_fields *l, struct vb_case_op *c) {
   vb_put_scalar(l, "has_values", &c->has.values);
   vb_put_range(l, "t_begin", "t_end", &o->t);
   vb_put_range(l, "h_begin", "h_end", &o->h);
-  uint64_t rows = (uint64_t)o->t.end * o->heads;
-  vb_put_array(l, "k", VB_FIELD_IN, VB_H5_U32, &o->k, rows * o->dk);
-  if (c->has.values) vb_put_array(l, "v", VB_FIELD_IN, VB_H5_U32, &o->v, rows * o->dv);
-  vb_put_array(l, "krec", VB_FIELD_OUT, VB_H5_U8, &o->krec, rows * vb_rec_bytes(o->dk));
-  if (c->has.values) vb_put_array(l, "vrec", VB_FIELD_OUT, VB_H5_U8, &o->vrec, rows * vb_val_bytes(o->dv));
+  uint32_t rows = o->t.end;
+  vb_put_array(l, "k", VB_FIELD_IN, VB_H5_U32, &o->k, vb_elements(rows, o->heads, o->dk));
+  if (c->has.values) vb_put_array(l, "v", VB_FIELD_IN, VB_H5_U32, &o->v, vb_elements(rows, o->heads, o->dv));
+  vb_put_array(l, "krec", VB_FIELD_OUT, VB_H5_U8, &o->krec, vb_elements(rows, o->heads, vb_rec_bytes(o->dk)));
+  if (c->has.values)
+    vb_put_array(l, "vrec", VB_FIELD_OUT, VB_H5_U8, &o->vrec, vb_elements(rows, o->heads, vb_val_bytes(o->dv)));
 }
 
 void vb_fields_pack_q(struct vb_fields *l, struct vb_pack_q_op *o) {
@@ -42,10 +43,9 @@ void vb_fields_pack_q(struct vb_fields *l, struct vb_pack_q_op *o) {
   vb_put_scalar(l, "d", &o->d);
   vb_put_range(l, "t_begin", "t_end", &o->t);
   vb_put_range(l, "h_begin", "h_end", &o->h);
-  uint64_t rows = (uint64_t)o->t.end * o->heads;
-  vb_put_array(l, "x", VB_FIELD_IN, VB_H5_U32, &o->x, rows * o->d);
+  vb_put_array(l, "x", VB_FIELD_IN, VB_H5_U32, &o->x, vb_elements(o->t.end, o->heads, o->d));
   if (o->floor_scale) vb_put_array(l, "pos", VB_FIELD_IN, VB_H5_U32, &o->pos, o->t.end);
-  vb_put_array(l, "rec", VB_FIELD_OUT, VB_H5_U8, &o->rec, rows * vb_rec_bytes(o->d));
+  vb_put_array(l, "rec", VB_FIELD_OUT, VB_H5_U8, &o->rec, vb_elements(o->t.end, o->heads, vb_rec_bytes(o->d)));
 }
 
 void vb_fields_rmsnorm(struct vb_fields *l, struct vb_case_op *c) {
@@ -60,7 +60,7 @@ void vb_fields_rmsnorm(struct vb_fields *l, struct vb_case_op *c) {
   vb_put_scalar(l, "has_bias", &c->has.bias);
   vb_put_range(l, "t_begin", "t_end", &o->t);
   vb_put_range(l, "g_begin", "g_end", &o->g);
-  uint64_t n = (uint64_t)o->t.end * o->groups * o->n;
+  uint64_t n = vb_elements(o->t.end, o->groups, o->n);
   vb_put_array(l, "x", VB_FIELD_IN, VB_H5_U32, &o->x, n);
   if (c->has.weight) vb_put_array(l, "w", VB_FIELD_IN, VB_H5_U32, &o->w, o->n);
   if (c->has.bias) vb_put_array(l, "bias", VB_FIELD_IN, VB_H5_U32, &o->bias, o->n);
@@ -122,9 +122,9 @@ void vb_fields_join(struct vb_fields *l, struct vb_join_op *o) {
   vb_put_scalar(l, "heads", &o->heads);
   vb_put_range(l, "t_begin", "t_end", &o->t);
   vb_put_range(l, "h_begin", "h_end", &o->h);
-  vb_put_array(l, "a", VB_FIELD_IN, VB_H5_U32, &o->a.x, (uint64_t)o->t.end * o->a.heads * o->a.width);
-  if (o->b.len) vb_put_array(l, "b", VB_FIELD_IN, VB_H5_U32, &o->b.x, (uint64_t)o->t.end * o->b.heads * o->b.width);
-  vb_put_array(l, "y", VB_FIELD_OUT, VB_H5_U32, &o->y, (uint64_t)o->t.end * o->heads * (o->a.len + o->b.len));
+  vb_put_array(l, "a", VB_FIELD_IN, VB_H5_U32, &o->a.x, vb_elements(o->t.end, o->a.heads, o->a.width));
+  if (o->b.len) vb_put_array(l, "b", VB_FIELD_IN, VB_H5_U32, &o->b.x, vb_elements(o->t.end, o->b.heads, o->b.width));
+  vb_put_array(l, "y", VB_FIELD_OUT, VB_H5_U32, &o->y, vb_elements(o->t.end, o->heads, (uint64_t)o->a.len + o->b.len));
 }
 
 void vb_fields_conv(struct vb_fields *l, struct vb_conv_op *o) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /// Attention against the reference in all modes: whole, over ranges, and put together from key ranges that other
-/// devices could have computed (MAX, EXP, SUM); plain, and with windows, chunks, lists, sinks, soft-caps and shared
-/// values.
+/// devices could have computed (MAX, EXP, SUM); plain, and with windows, chunks, kept keys, lists, sinks, soft-caps and
+/// shared values.
 #include "compare.h"
 #include "cpu/cpu.h"
 #include "num/block.h"
@@ -107,13 +107,13 @@ static void check_attention(struct vb_rng *r, struct vb_attention_op op, uint32_
   detach(&want);
 }
 
-enum { WINDOW = 1, CHUNK = 2, LIST = 4, SINKS = 8, CAP = 16, SHARED = 32 };
+enum { WINDOW = 1, CHUNK = 2, LIST = 4, SINKS = 8, CAP = 16, SHARED = 32, KEEP = 64, BLOCKS = 128, ALL = 255 };
 
 struct shape {
   uint32_t kv_heads, group, tokens, dk, dv, past;
 };
 
-/// The positions each token may attend to: ascending, some of them beyond its own.
+/// The positions (or blocks of positions) each token may attend to: ascending, some of them beyond its own.
 static uint32_t *random_lists(struct vb_rng *r, uint32_t tokens, uint32_t length, uint32_t stride, uint32_t *count) {
   uint32_t *list = poisoned(4ull * tokens * stride);
   for (uint32_t t = 0; t < tokens; t++) {
@@ -131,13 +131,16 @@ static void attention_case(struct vb_rng *r, struct shape s, unsigned features, 
   const uint64_t rows = (uint64_t)s.tokens * heads;
   vb_z *x = random_values(r, rows * s.dk), *sinks = random_values(r, heads);
   uint8_t *q = poisoned(rows * vb_rec_bytes(s.dk));
-  uint32_t *count = poisoned(4ull * s.tokens), *list = random_lists(r, s.tokens, length, stride, count);
+  const uint32_t block = features & BLOCKS ? 1u << between(r, 0, 6) : 0;
+  uint32_t *count = poisoned(4ull * s.tokens);
+  uint32_t *list = random_lists(r, s.tokens, block > 1 ? (length + block) / block : length, stride, count);
   for (uint64_t i = 0; i < rows; i++) vb_rec_fill(x + i * s.dk, s.dk, q + i * vb_rec_bytes(s.dk));
   struct vb_attention_op op = {.q = q, .kv = &kv, .heads = heads, .first_count = s.past + 1};
   op.t = random_range(r, s.tokens), op.h = random_range(r, heads), op.key = random_range(r, length);
   if (features & WINDOW) op.window = between(r, 1, vb_rng_below(r, 2) ? 12 : length + 3);
   if (features & CHUNK) op.chunk = between(r, 1, vb_rng_below(r, 2) ? 12 : length + 3);
-  if (features & LIST) op.list = list, op.list_count = count, op.list_stride = stride;
+  if (features & KEEP) op.keep = between(r, 1, vb_rng_below(r, 2) ? 8 : length + 3);
+  if (features & (LIST | BLOCKS)) op.list = list, op.list_count = count, op.list_stride = stride, op.list_block = block;
   if (features & SINKS) op.sinks = sinks;
   if (features & CAP) op.cap = vb_rng_below(r, 2) ? 1210236742 /* 50 */ : vb_rng_range(r, 1 << 18, (int64_t)1 << 32);
   check_attention(r, op, s.tokens, name);
@@ -164,7 +167,7 @@ static void feature(unsigned which, const char *name) {
   struct vb_rng r = vb_test_rng();
   for (uint32_t n = 0; more_cases(name, n, 30); n++) { // alone, and mixed with any others
     struct shape s = random_shape(&r);
-    unsigned features = which | (n % 2 ? (unsigned)vb_rng_below(&r, 64) : 0);
+    unsigned features = which | (n % 2 ? (unsigned)vb_rng_below(&r, ALL + 1) : 0);
     if (features & SHARED && s.dv > s.dk) s.dv = s.dk;
     attention_case(&r, s, features, name);
   }
@@ -172,6 +175,9 @@ static void feature(unsigned which, const char *name) {
 static void window(void) { feature(WINDOW, "attention window"); }
 static void chunk(void) { feature(CHUNK, "attention chunk"); }
 static void list(void) { feature(LIST, "attention list"); }
+static void block_list(void) { feature(BLOCKS, "attention block list"); }
+static void keep_and_window(void) { feature(KEEP | WINDOW, "attention keep, window"); }
+static void keep_and_chunk(void) { feature(KEEP | CHUNK, "attention keep, chunk"); }
 static void sinks(void) { feature(SINKS, "attention sinks"); }
 static void soft_cap(void) { feature(CAP, "attention soft-cap"); }
 static void shared_values(void) { feature(SHARED, "attention shared"); }
@@ -232,6 +238,9 @@ int main(int argc, char **argv) {
                                          {"window", window},
                                          {"chunk", chunk},
                                          {"list", list},
+                                         {"block_list", block_list},
+                                         {"keep_and_window", keep_and_window},
+                                         {"keep_and_chunk", keep_and_chunk},
                                          {"sinks", sinks},
                                          {"soft_cap", soft_cap},
                                          {"shared_values", shared_values},

@@ -65,6 +65,7 @@ static void add_features(struct vb_rng *r, struct job *j, uint32_t trial, bool m
   uint32_t keys = j->op.key.end;
   if (masks && trial % 4 == 1) j->op.window = 1 + (uint32_t)vb_rng_below(r, keys);
   if (masks && trial % 4 == 2) j->op.chunk = 1 + (uint32_t)vb_rng_below(r, keys);
+  if (masks && trial % 8 > 4) j->op.keep = 1 + (uint32_t)vb_rng_below(r, keys);
   if (masks && trial % 4 == 3) {
     uint32_t *list = fill_new(4 * (uint64_t)j->tokens * keys), *count = fill_new(4 * (uint64_t)j->tokens);
     for (uint32_t t = 0; t < j->tokens; t++) {
@@ -250,6 +251,43 @@ static void token_and_head_ranges(void) {
   }
 }
 
+/// Windows, chunks, kept keys and lists of blocks are key lists, written out here from their definitions.
+static void masks_are_key_lists(void) {
+  struct vb_rng r = vb_test_rng();
+  uint32_t trials = (uint32_t)vb_test_count(200, 20000);
+  for (uint32_t t = 0; t < trials; t++) {
+    struct job j = random_job(&r, t, 6);
+    const uint32_t keys = j.op.key.end, tokens = j.tokens, block = 1u << vb_rng_below(&r, 5);
+    uint32_t *list = fill_new(4 * (uint64_t)tokens * keys), *count = fill_new(4 * (uint64_t)tokens);
+    uint32_t *blocks = fill_new(4 * (uint64_t)tokens * keys), *block_count = fill_new(4 * (uint64_t)tokens);
+    if (vb_rng_below(&r, 2)) j.op.window = 1 + (uint32_t)vb_rng_below(&r, keys);
+    if (vb_rng_below(&r, 2)) j.op.chunk = 1 + (uint32_t)vb_rng_below(&r, keys);
+    if (vb_rng_below(&r, 2)) j.op.keep = 1 + (uint32_t)vb_rng_below(&r, keys);
+    const bool listed = vb_rng_below(&r, 2);
+    for (uint32_t i = 0; i < tokens; i++) {
+      const int64_t p = j.op.first_count - 1 + i;
+      count[i] = block_count[i] = 0;
+      for (uint32_t b = 0; b * block < keys; b++) {
+        if (listed && vb_rng_below(&r, 2)) continue;
+        blocks[(uint64_t)i * keys + block_count[i]++] = b;
+        for (int64_t k = (int64_t)b * block; k < (int64_t)(b + 1) * block && k <= p; k++) {
+          bool far = (j.op.window && k <= p - (int64_t)j.op.window) || (j.op.chunk && k / j.op.chunk != p / j.op.chunk);
+          if (!far || k < j.op.keep) list[(uint64_t)i * keys + count[i]++] = (uint32_t)k;
+        }
+      }
+    }
+    struct job plain = j;
+    plain.op.window = plain.op.chunk = plain.op.keep = 0;
+    plain.op.list = list, plain.op.list_count = count, plain.op.list_stride = keys;
+    if (listed) j.op.list = blocks, j.op.list_count = block_count, j.op.list_stride = keys, j.op.list_block = block;
+    vb_z *want = full(&plain), *got = full(&j);
+    VB_EXPECT_SAME("attention", want, got, (uint64_t)j.rows * j.kv.dv);
+    j.op.list = j.op.list_count = NULL;
+    free(want), free(got), free(list), free(count), free(blocks), free(block_count);
+    free_job(&j);
+  }
+}
+
 /// One token at a time over a growing cache is the prefill.
 static void decode_equals_prefill(void) {
   struct vb_rng r = vb_test_rng();
@@ -367,6 +405,7 @@ int main(int argc, char **argv) {
                                   {"splits", splits},
                                   {"key_shuffles", key_shuffles},
                                   {"token_and_head_ranges", token_and_head_ranges},
+                                  {"masks_are_key_lists", masks_are_key_lists},
                                   {"decode_equals_prefill", decode_equals_prefill},
                                   {"no_keys", no_keys},
                                   {"cap_is_invisible", cap_is_invisible},

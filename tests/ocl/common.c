@@ -156,6 +156,9 @@ static void point(struct vb_attention_op *op, const struct outputs *o) {
 
 /// Random key lists: ascending, some positions that the token does not see, junk after the end.
 static void key_lists(struct arena *a, struct vb_rng *r, struct vb_attention_op *op, uint32_t tokens, uint32_t keys) {
+  if (vb_rng_below(r, 3) == 0) op->list_block = 1u << between(r, 0, 5); // lists of blocks
+  const uint32_t block = op->list_block ? op->list_block : 1;
+  keys = (keys + block - 1) / block;
   uint32_t stride = op->list_stride = keys + between(r, 0, 3), one_in = between(r, 1, 9);
   uint32_t *list = take(a, (size_t)tokens * stride * 4), *count = take(a, tokens * 4);
   memset(list, 0xee, (size_t)tokens * stride * 4);
@@ -182,6 +185,7 @@ void attention_case(struct vb_rng *r, struct vb_ocl *d, uint32_t dk, uint32_t dv
   if (vb_ocl_info(d)->compiler) { // the units know the plain form only
     if (vb_rng_below(r, 4) == 0) op.window = between(r, 1, keys);
     if (vb_rng_below(r, 6) == 0) op.chunk = between(r, 1, keys);
+    if (vb_rng_below(r, 3) == 0) op.keep = between(r, 1, vb_rng_below(r, 2) ? 5 : keys);
     if (vb_rng_below(r, 4) == 0) op.sinks = sinks;
     if (vb_rng_below(r, 4) == 0) op.cap = (int64_t)between(r, 1, 100) << 24;
     if (dv <= dk && vb_rng_below(r, 5) == 0) kv.v = NULL;

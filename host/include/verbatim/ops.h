@@ -131,7 +131,8 @@ static inline uint8_t *vb_kv_val(const struct vb_kv *c, uint32_t head, uint32_t 
 
 /// Causal attention of T consecutive tokens of one sequence. Token t is at position p = first_count - 1 + t and sees keys j in
 /// [key.begin, min(key.end, p + 1)); query head h uses key head h / (heads / kv->heads). Further restrictions:
-///   window: j > p - window;  chunk: j >= p - p % chunk;  list: j is one of list[t][0..list_count[t]) (ascending).
+///   window: j > p - window;  chunk: j >= p - p % chunk; neither applies to the first `keep` keys (attention sinks that are
+///   tokens);  list: j is one of list[t][0..list_count[t]) (ascending), or in one of these blocks of list_block keys.
 /// A sink logit is one more score without a value, per head: it enters m and L of FULL, and the merge of a key split.
 /// Soft-cap: scores are cap * tanh(score / cap); `cap` is RNE(cap * log2 e * 2^24) and the query scale then holds
 /// scale * 2 * log2 e / cap.
@@ -141,11 +142,13 @@ struct vb_attention_op {
   uint32_t heads;
   uint32_t first_count;       ///< keys visible to token 0 of the array: its position + 1
   uint32_t window, chunk;     ///< 0: none
-  const uint32_t *list;       ///< [T][list_stride] key positions, or NULL: all
-  const uint32_t *list_count; ///< [T]
+  uint32_t keep;              ///< keys below are seen in spite of window and chunk
+  const uint32_t *list;       ///< [T][list_stride] key positions or block numbers, or NULL: all
+  const uint32_t *list_count; ///< [T] entries
   uint32_t list_stride;
-  const vb_z *sinks; ///< [heads] or NULL
-  int64_t cap;       ///< 0: none
+  uint32_t list_block; ///< 0, 1: entries are keys; else a power of two: entry i stands for keys i * list_block ...
+  const vb_z *sinks;   ///< [heads] or NULL
+  int64_t cap;         ///< 0: none
   struct vb_range t, h, key;
   enum vb_attn_mode mode;
   vb_z *y;      ///< FULL: [T][heads][dv]
@@ -154,6 +157,25 @@ struct vb_attention_op {
   uint64_t *l;  ///< SUM: [T][heads]
   int64_t *num; ///< SUM: [T][heads][dv]
 };
+
+/// The keys that token t sees by their position, in ascending order: [begin, kept) and [start, end), either empty. A list
+/// restricts them further.
+struct vb_seen {
+  uint32_t begin, kept, start, end;
+};
+static inline struct vb_seen vb_attention_seen(const struct vb_attention_op *op, uint32_t t) {
+  uint32_t p = op->first_count - 1 + t, low = 0;
+  struct vb_seen s = {op->key.begin, op->key.begin, op->key.begin, op->key.end < p + 1 ? op->key.end : p + 1};
+  if (op->window && p >= op->window) low = p - op->window + 1;
+  if (op->chunk && p - p % op->chunk > low) low = p - p % op->chunk;
+  if (low > op->keep && low > s.begin) { // keys before low are out of sight, but for those kept
+    uint32_t kept = op->keep < s.end ? op->keep : s.end;
+    if (kept > s.begin) s.kept = kept;
+    s.start = low;
+  }
+  if (s.start >= s.end) s.start = s.end = s.kept;
+  return s;
+}
 
 /// y = act(g) * u over columns `n`: SwiGLU, GeGLU, and the output gates (SIGMOID: sigmoid(g) * u). u == NULL: y = act(g).
 enum vb_act { VB_ACT_SILU = 0, VB_ACT_GELU_TANH = 1, VB_ACT_SIGMOID = 2 };
