@@ -51,6 +51,10 @@ SIM_OBJS := $(patsubst sim/dram/%.c,$(SIM_DIR)/obj/dram/%.o,$(wildcard sim/dram/
             $(SIM_RUNTIME:%=$(SIM_DIR)/obj/%.o) $(SIM_DIR)/obj/tables.o
 SIM_MODELS :=
 
+# The exact cycle model and what a job does to memory, by the reference; both without Verilator.
+SIM_CYCLE_SRCS := $(wildcard sim/cycle/*.c sim/golden/*.c host/ref/*.c host/num/*.c)
+SIM_CYCLE_OBJS := $(SIM_CYCLE_SRCS:%.c=$(SIM_DIR)/obj/c/%.o) $(patsubst sim/dram/%.c,$(SIM_DIR)/obj/dram/%.o,$(wildcard sim/dram/*.c))
+
 # $1 configuration, $2 unit
 define sim_unit
 $(SIM_DIR)/$1/$2/V$2_$1.mk: $(call sim_deps,$1,$2) make/sim.mk
@@ -87,6 +91,10 @@ $(SIM_DIR)/obj/dram/%.o: sim/dram/%.c make/sim.mk
 	@mkdir -p $(@D)
 	$(call say,CC,$<)
 	$(Q)$(CCACHE) $(CC) $(SIM_CFLAGS) -c -o $@ $<
+$(SIM_DIR)/obj/c/%.o: %.c make/sim.mk
+	@mkdir -p $(@D)
+	$(call say,CC,$<)
+	$(Q)$(CCACHE) $(CC) $(SIM_CFLAGS) -Ihost/include -ffp-contract=off -c -o $@ $<
 $(SIM_DIR)/obj/tables.o: host/num/tables.c make/sim.mk
 	@mkdir -p $(@D)
 	$(call say,CC,$<)
@@ -96,7 +104,7 @@ $(SIM_RUNTIME:%=$(SIM_DIR)/obj/%.o): $(SIM_DIR)/obj/%.o: $(SIM_VINC)/%.cpp make/
 	$(call say,CXX,$<)
 	$(Q)$(CCACHE) $(CXX) -std=gnu++17 -O2 $(SIM_ARCH) -fPIC -fvisibility=hidden -include sim/harness/print.h $(SIM_DEFS) \
 	  -I$(SIM_VINC) -I$(SIM_VINC)/vltstd -c -o $@ $<
--include $(wildcard $(SIM_DIR)/obj/*.d $(SIM_DIR)/obj/dram/*.d)
+-include $(wildcard $(SIM_DIR)/obj/*.d $(SIM_DIR)/obj/dram/*.d $(SIM_DIR)/obj/c/*/*/*.d)
 
 SIM_HARNESS_OBJS := $(SIM_OBJS) $(SIM_MODELS)
 SIM_HARNESS_LIBS := -lstdc++ -lpthread $(if $(SIM_TRACE),-lz)

@@ -76,10 +76,16 @@ enum vb_port_channel { VB_PORT_AR, VB_PORT_AW, VB_PORT_W, VB_PORT_R, VB_PORT_B }
 
 /// Random legal back-pressure: is this channel held in this cycle? The share of held cycles depends on
 /// seed and channel (0, 1/8, 1/3, 5/8 or 7/8), so that seeds differ in character and not only in detail.
-static inline bool vb_port_held(uint64_t seed, enum vb_port_channel channel, uint64_t cycle) {
+static inline uint64_t vb_port_own(uint64_t seed, enum vb_port_channel channel) {
+  return vb_hash2(seed, 0x706f7274u + (uint64_t)channel);
+}
+static inline uint8_t vb_port_share(uint64_t own) {
   static const uint8_t share[5] = {0, 32, 85, 160, 224};
-  uint64_t own = vb_hash2(seed, 0x706f7274u + (uint64_t)channel);
-  return (vb_hash2(own, cycle) >> 56) < share[own % 5];
+  return share[own % 5];
+}
+static inline bool vb_port_held(uint64_t seed, enum vb_port_channel channel, uint64_t cycle) {
+  uint64_t own = vb_port_own(seed, channel);
+  return (vb_hash2(own, cycle) >> 56) < vb_port_share(own);
 }
 
 #ifdef __cplusplus

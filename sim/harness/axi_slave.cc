@@ -87,7 +87,7 @@ void AxiSlave::take_beat(uint64_t cycle, const AxiOut &out) {
   const uint64_t at = (w.address & ~uint64_t{beat_ - 1}) + uint64_t{w.got} * beat_;
   uint8_t data[64];
   std::memcpy(data, out.wdata, beat_);
-  if (fault_.kind == Fault::kWdata && !fault_.used && run_cycle_ >= fault_.at && out.wstrb != 0) {
+  if (fault_.kind == Fault::kWdata && !fault_.used && cycle_ >= fault_.at && out.wstrb != 0) {
     fault_.used = true; // move to a byte that is stored: a flip in a masked lane would prove nothing
     unsigned byte = fault_.value / 8 % beat_;
     while (!(out.wstrb >> byte & 1)) byte = (byte + 1) % beat_;
@@ -120,8 +120,8 @@ void AxiSlave::take_beat(uint64_t cycle, const AxiOut &out) {
   }
 }
 
-void AxiSlave::step(uint64_t cycle, uint64_t run_cycle, const AxiOut &out, AxiIn &in) {
-  run_cycle_ = run_cycle;
+void AxiSlave::step(uint64_t cycle, const AxiOut &out, AxiIn &in) {
+  cycle_ = cycle;
   in.arready = reads_.size() < kReads && !held(VB_PORT_AR, cycle);
   in.awready = writes_.size() < kWrites && !held(VB_PORT_AW, cycle);
   in.wready = !writes_.empty() && !held(VB_PORT_W, cycle);
@@ -148,7 +148,7 @@ void AxiSlave::step(uint64_t cycle, uint64_t run_cycle, const AxiOut &out, AxiIn
       deny(at, false);
     }
     if (fault_.kind == Fault::kRresp && fault_.at == beats_) r_held_.rresp = fault_.value;
-    if (fault_.kind == Fault::kRdata && !fault_.used && run_cycle >= fault_.at) {
+    if (fault_.kind == Fault::kRdata && !fault_.used && cycle >= fault_.at) {
       fault_.used = true;
       r_held_.rdata[fault_.value / 8 % beat_] ^= static_cast<uint8_t>(1u << (fault_.value & 7));
     }

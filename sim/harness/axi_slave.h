@@ -54,7 +54,7 @@ public:
 
   void begin(const vb_sim_region *regions, uint32_t count, Fault fault);
   // Chooses the inputs of the edge that ends `cycle`, then commits the handshakes they make with `out`.
-  void step(uint64_t cycle, uint64_t run_cycle, const AxiOut &out, AxiIn &in);
+  void step(uint64_t cycle, const AxiOut &out, AxiIn &in);
   void drop(); // reset of the master: whatever was in flight is forgotten
   bool quiet() const { return reads_.empty() && writes_.empty() && responses_.empty(); }
   std::string state() const;
@@ -88,7 +88,7 @@ private:
   vb_dram *dram_;
   unsigned beat_;
   bool noise_;
-  uint64_t seed_, run_cycle_ = 0;
+  uint64_t seed_, cycle_ = 0;
   std::vector<vb_sim_region> regions_;
   std::deque<Read> reads_;
   std::deque<Write> writes_;
