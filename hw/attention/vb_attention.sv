@@ -54,6 +54,7 @@ module vb_attention #(
   logic [4:0] state;
   logic rd_beat, wr_beat;
 
+  logic [63:0] unused_limit;  // the watchdog, vb_watchdog, is not wired yet
   vb_axil_ctrl #(.NARGS(NA), .NSTAT(vb_pkg::NumStat)) u_port (
     .clk_i(ap_clk), .rst_i(rst), .awvalid_i(s_axi_control_awvalid), .awready_o(s_axi_control_awready),
     .awaddr_i(s_axi_control_awaddr), .wvalid_i(s_axi_control_wvalid),
@@ -63,7 +64,8 @@ module vb_attention #(
     .araddr_i(s_axi_control_araddr),
     .rvalid_o(s_axi_control_rvalid), .rready_i(s_axi_control_rready), .rdata_o(s_axi_control_rdata),
     .rresp_o(s_axi_control_rresp), .interrupt_o(interrupt),
-    .start_o(start), .ready_i(done), .done_i(done), .idle_i(idle), .args_o(args), .stat_i(stat));
+    .start_o(start), .ready_i(done), .done_i(done), .idle_i(idle), .args_o(args),
+    .watchdog_o(unused_limit), .stat_i(stat));
 
   vb_stats #(.DW(DW), .CONFIG(CONFIG)) u_stats (
     .clk_i(ap_clk), .rst_i(rst), .start_i(first), .run_i(run), .class_i(class_v), .rd_beat_i(rd_beat),

@@ -8,7 +8,7 @@
 //   0x008  bit 0 enable for ap_done, bit 1 for ap_ready
 //   0x00c  interrupt status, write 1 to toggle as HLS kernels do
 //   0x010  argument i at 0x10 + 8 * i: low word, high word. Byte strobes are honoured.
-//   0x100  NSTAT read-only words of stat_i
+//   0x100  NSTAT words of stat_i, read-only but for the watchdog's limit, which is kept here
 //
 // Unmapped addresses read 0 and ignore writes, with OKAY, as HLS kernels do. One write and one read
 // may be in flight; a write takes 3 cycles, a read 2.
@@ -43,6 +43,7 @@ module vb_axil_ctrl #(
   input  logic                 done_i,   // pulse: the job ended
   input  logic                 idle_i,   // level
   output logic [NARGS*64-1:0]  args_o,   // argument i at [64 * i +: 64]; stable while start_o
+  output logic [63:0]          watchdog_o, // cycles, 0: off (vb_watchdog)
   input  logic [NSTAT*32-1:0]  stat_i
 );
   if (NARGS > 30 || NSTAT > 64) begin : g_illegal
@@ -113,14 +114,23 @@ module vb_axil_ctrl #(
     end
   end
 
-  // ---- arguments: not reset (gated by start), one generate block per 32-bit word
-  for (genvar g = 0; g < 2 * NARGS; g++) begin : g_arg
-    logic [31:0] arg_q;
-    assign args_o[32*g +: 32] = arg_q;
-    always_ff @(posedge clk_i) begin
-      if (wr && awaddr_q[11:2] == 10'(g + 4)) begin
-        for (int b = 0; b < 4; b++) if (wstrb_q[b]) arg_q[8*b +: 8] <= wdata_q[8*b +: 8];
-      end
+  // ---- arguments: not reset (gated by start). One block, decoded only when something is written.
+  logic [NARGS*64-1:0] args_q;
+  logic [63:0] watchdog_q;
+  assign args_o = args_q;
+  assign watchdog_o = watchdog_q;
+  always_ff @(posedge clk_i) begin
+    if (wr) begin
+      for (int i = 0; i < 2 * NARGS; i++)
+        for (int b = 0; b < 4; b++)
+          if (awaddr_q[11:2] == 10'(i + 4) && wstrb_q[b]) args_q[32*i + 8*b +: 8] <= wdata_q[8*b +: 8];
+    end
+    if (rst_i) watchdog_q <= '0;
+    else if (wr) begin
+      for (int i = 0; i < 2; i++)
+        for (int b = 0; b < 4; b++)
+          if (awaddr_q[11:2] == 10'(64 + vb_pkg::StatWatchdog + i) && wstrb_q[b])
+            watchdog_q[32*i + 8*b +: 8] <= wdata_q[8*b +: 8];
     end
   end
 
@@ -148,6 +158,8 @@ module vb_axil_ctrl #(
             if (araddr_i[11:2] == 10'(i + 4)) rdata_d = args_o[32*i +: 32];
           for (int i = 0; i < NSTAT; i++)
             if (araddr_i[11:2] == 10'(i + 64)) rdata_d = stat_i[32*i +: 32];
+          for (int i = 0; i < 2; i++)
+            if (araddr_i[11:2] == 10'(64 + vb_pkg::StatWatchdog + i)) rdata_d = watchdog_q[32*i +: 32];
         end
       endcase
     end

@@ -11,6 +11,7 @@ localparam logic [7:0] ErrRdSlv = 8'h20;  // SLVERR on a read
 localparam logic [7:0] ErrRdDec = 8'h21;  // DECERR on a read
 localparam logic [7:0] ErrWrSlv = 8'h22;  // SLVERR on a write
 localparam logic [7:0] ErrWrDec = 8'h23;  // DECERR on a write
+localparam logic [7:0] ErrWatchdog = 8'h40;  // not done within the watchdog's cycles; where ap_idle stays 0 the bus was silent as well, and the unit needs a reset
 
 // Every cycle of a job is busy or in exactly one stall class. Bit positions of class_i of vb_stats.
 localparam int unsigned NumClass = 9;
@@ -30,5 +31,6 @@ localparam int unsigned StatCycles = 4;  // cycles from start to done
 localparam int unsigned StatRead = 6;  // bytes read from memory
 localparam int unsigned StatWrite = 8;  // bytes written to memory, strobed ones only
 localparam int unsigned StatState = 10;  // state of the unit, for dumps
+localparam int unsigned StatWatchdog = 12;  // cycles after which a job is aborted with error 0x40, 0: never; 0 after reset
 localparam int unsigned StatBusy = 16;  // cycles in class c at word 16 + 2 c; the classes sum to the cycles
 localparam int unsigned NumStat = 34;

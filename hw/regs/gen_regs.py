@@ -239,7 +239,7 @@ def document(c, units):
     out += "Every unit has one AXI4-Lite control port with the map below. Arguments keep their values between jobs; they must not be\n"
     out += "written while a job runs. Unmapped addresses read 0 and ignore writes.\n\n"
     out += md_common(c) + "\n## Cycle classes\n\n" + md_classes(c) + "\n## Error codes of every unit\n\n"
-    out += "0x1x: the descriptor, found before the first access to memory. 0x2x: the bus. 0x3x: the unit's own.\n\n" + md_errors(c["errors"])
+    out += "0x1x: the descriptor, found before the first access to memory. 0x2x: the bus. 0x3x: the unit's own. 0x4x: the watchdog.\n\n" + md_errors(c["errors"])
     for u in units:
         out += f"\n## {u['unit']}\n\n" + md_args(u)
         if built(u["errors"]):

@@ -26,6 +26,7 @@ enum {
   VB_HW_STAT_READ = 6, ///< bytes read from memory
   VB_HW_STAT_WRITE = 8, ///< bytes written to memory, strobed ones only
   VB_HW_STAT_STATE = 10, ///< state of the unit, for dumps
+  VB_HW_STAT_WATCHDOG = 12, ///< cycles after which a job is aborted with error 0x40, 0: never; 0 after reset
   VB_HW_STAT_BUSY = 16, ///< cycles in class c at word 16 + 2 c; the classes sum to the cycles
   VB_HW_NUM_STAT = 34
 };
@@ -54,6 +55,7 @@ enum {
   VB_HW_ERR_RD_DEC = 0x21, ///< DECERR on a read
   VB_HW_ERR_WR_SLV = 0x22, ///< SLVERR on a write
   VB_HW_ERR_WR_DEC = 0x23, ///< DECERR on a write
+  VB_HW_ERR_WATCHDOG = 0x40, ///< not done within the watchdog's cycles; where ap_idle stays 0 the bus was silent as well, and the unit needs a reset
 };
 
 /// Argument slots of the unit `attention`.
@@ -177,6 +179,7 @@ static inline const char *vb_hw_error_text(const char *unit, uint32_t code) {
   case 0x21: return "DECERR on a read";
   case 0x22: return "SLVERR on a write";
   case 0x23: return "DECERR on a write";
+  case 0x40: return "not done within the watchdog's cycles; where ap_idle stays 0 the bus was silent as well, and the unit needs a reset";
   default: break;
   }
   if (strcmp(unit, "attention") == 0) {

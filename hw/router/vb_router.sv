@@ -28,6 +28,7 @@ module vb_router #(
 
   // ---- control port
   logic start, done;
+  logic [63:0] limit;
   logic [NARGS*64-1:0] args;
   logic [vb_pkg::NumStat*32-1:0] stat;
   vb_axil_ctrl #(.NARGS(NARGS)) u_ctrl (
@@ -38,27 +39,33 @@ module vb_router #(
     .bresp_o(s_axi_control_bresp), .arvalid_i(s_axi_control_arvalid), .arready_o(s_axi_control_arready),
     .araddr_i(s_axi_control_araddr), .rvalid_o(s_axi_control_rvalid), .rready_i(s_axi_control_rready),
     .rdata_o(s_axi_control_rdata), .rresp_o(s_axi_control_rresp), .interrupt_o(interrupt),
-    .start_o(start), .ready_i(done), .done_i(done), .idle_i(idle), .args_o(args), .stat_i(stat));
+    .start_o(start), .ready_i(done), .done_i(done), .idle_i(idle), .args_o(args),
+    .watchdog_o(limit), .stat_i(stat));
 
   // ---- job state machine
-  localparam logic [2:0] Idle = 3'd0, Check = 3'd1, Run = 3'd2, Drain = 3'd3, Abort = 3'd4;
+  localparam logic [2:0] Idle = 3'd0, Check = 3'd1, Run = 3'd2, Drain = 3'd3, Abort = 3'd4, Stuck = 3'd5;
   logic [2:0] state_q;
   logic [7:0] error_q, desc_error, bus_error;
   logic [9:0] group_size;
-  logic idle, begin_job, flush, core_start, core_done, bus_err, quiet;
+  logic idle, job, begin_job, flush, core_start, core_done, bus_err, stop, timeout, give_up, quiet;
   logic rd_idle, wr_idle, rd_err, wr_err, rd_beat, wr_beat, chunk_open;
   logic [7:0] rd_code, wr_code, wr_bytes;
 
   vb_router_desc #(.MAX_PAIRS(MAX_PAIRS)) u_desc (.args_i(args), .error_o(desc_error), .group_size_o(group_size));
+  vb_watchdog u_watchdog (
+    .clk_i(ap_clk), .rst_i(rst), .limit_i(limit), .cycles_i(stat[32*vb_pkg::StatCycles +: 64]), .start_i(begin_job),
+    .run_i(job), .beat_i(rd_beat || wr_beat || m_axi_gmem_bvalid), .abort_o(timeout), .give_up_o(give_up));
 
   assign idle = state_q == Idle;
   assign begin_job = idle && start;
+  assign job = begin_job || (!idle && state_q != Stuck);
   assign core_start = state_q == Check && desc_error == vb_pkg::ErrNone;
   assign bus_err = rd_err || wr_err;
-  assign bus_error = rd_err ? rd_code : wr_code;
+  assign bus_error = bus_err ? (rd_err ? rd_code : wr_code) : vb_pkg::ErrWatchdog;
+  assign stop = bus_err || timeout;
   assign quiet = rd_idle && wr_idle && !chunk_open;
-  assign done = (state_q == Check && desc_error != vb_pkg::ErrNone) || (state_q == Drain && wr_idle && !bus_err) ||
-                (state_q == Abort && quiet);
+  assign done = (state_q == Check && desc_error != vb_pkg::ErrNone) || (state_q == Drain && wr_idle && !stop) ||
+                (state_q == Abort && (quiet || give_up)) || (state_q == Stuck && start);
   assign flush = rst || (state_q == Abort && quiet);
 
   always_ff @(posedge ap_clk) begin
@@ -69,14 +76,16 @@ module vb_router #(
       case (state_q)
         Idle: if (start) state_q <= Check;
         Check: state_q <= desc_error == vb_pkg::ErrNone ? Run : Idle;
-        Run: if (bus_err) state_q <= Abort; else if (core_done) state_q <= Drain;
-        Drain: if (bus_err) state_q <= Abort; else if (wr_idle) state_q <= Idle;
-        Abort: if (quiet) state_q <= Idle;
+        Run: if (stop) state_q <= Abort; else if (core_done) state_q <= Drain;
+        Drain: if (stop) state_q <= Abort; else if (wr_idle) state_q <= Idle;
+        Abort: if (quiet) state_q <= Idle; else if (give_up) state_q <= Stuck;
+        Stuck: state_q <= Stuck;  // until reset
         default: state_q <= Idle;
       endcase
       if (begin_job) error_q <= vb_pkg::ErrNone;
       else if (state_q == Check) error_q <= desc_error;
-      else if ((state_q == Run || state_q == Drain) && bus_err) error_q <= bus_error;
+      else if ((state_q == Run || state_q == Drain) && stop) error_q <= bus_error;
+      else if (state_q == Abort && !quiet && give_up) error_q <= vb_pkg::ErrWatchdog;
     end
   end
 
@@ -111,7 +120,7 @@ module vb_router #(
   logic [AW-3:0] cmd_at;  // in words
   logic row_valid, row_ready, bias_next_q;
   logic [CW-1:0] row_beats;
-  assign row_valid = state_q == Run && rows_q != '0 && !bus_err;
+  assign row_valid = state_q == Run && rows_q != '0 && !stop;
   assign cmd_at = bias_next_q ? args[vb_router_pkg::ArgBias*64 + 2 +: AW - 2] : row_q[AW-1:2];
   assign row_beats = (CW'(cmd_at[LGP-1:0]) + CW'(experts_q) + CW'(P - 1)) >> LGP;
   always_ff @(posedge ap_clk) begin
@@ -140,10 +149,11 @@ module vb_router #(
     .arburst_o(m_axi_gmem_arburst), .rvalid_i(m_axi_gmem_rvalid), .rready_o(m_axi_gmem_rready),
     .rid_i(m_axi_gmem_rid), .rdata_i(m_axi_gmem_rdata), .rresp_i(m_axi_gmem_rresp), .rlast_i(m_axi_gmem_rlast));
 
-  logic chunk_valid, chunk_ready, out_valid, out_ready, work, wait_write, filled;
+  logic writing, chunk_valid, chunk_ready, out_valid, out_ready, work, wait_write, filled;
   logic [AW-1:0] chunk_addr;
   logic [CW-1:0] chunk_bytes;
   logic [AXI_DW-1:0] out_data;
+  assign writing = state_q == Run || state_q == Drain;  // later only what was promised
   vb_router_core #(.P(P), .MAX_PAIRS(MAX_PAIRS)) u_core (
     .clk_i(ap_clk), .rst_i(flush), .start_i(core_start), .experts_i(experts_q), .k_i(k_q), .renorm_i(renorm_q),
     .sigmoid_i(sigmoid_q), .use_bias_i(use_bias_q), .groups_i(groups_q), .topk_groups_i(topk_groups_q),
@@ -152,13 +162,13 @@ module vb_router #(
              args[vb_router_pkg::ArgHist*64 +: AW], args[vb_router_pkg::ArgGates*64 +: AW], args[vb_router_pkg::ArgIds*64 +: AW]}),
     .in_valid_i(in_valid && state_q == Run), .in_ready_o(in_ready), .in_data_i(in_data), .in_bias_i(in_bias),
     .in_off_i(in_off), .in_last_i(in_last),
-    .chunk_valid_o(chunk_valid), .chunk_ready_i(chunk_ready && state_q != Abort), .chunk_addr_o(chunk_addr),
+    .chunk_valid_o(chunk_valid), .chunk_ready_i(chunk_ready && writing), .chunk_addr_o(chunk_addr),
     .chunk_bytes_o(chunk_bytes), .out_valid_o(out_valid), .out_ready_i(out_ready), .out_data_o(out_data),
     .chunk_open_o(chunk_open), .done_o(core_done), .work_o(work), .wait_write_o(wait_write), .inside_o(filled));
 
   vb_axi_wr #(.DW(AXI_DW), .IDW(AXI_IDW), .MAX_BURST(MAX_BURST)) u_wr (
     .clk_i(ap_clk), .rst_i(rst), .clear_i(begin_job),
-    .cmd_valid_i(chunk_valid && state_q != Abort), .cmd_ready_o(chunk_ready), .cmd_addr_i(chunk_addr),
+    .cmd_valid_i(chunk_valid && writing), .cmd_ready_o(chunk_ready), .cmd_addr_i(chunk_addr),
     .cmd_bytes_i(chunk_bytes), .in_valid_i(out_valid), .in_ready_o(out_ready), .in_data_i(out_data),
     .idle_o(wr_idle), .err_o(wr_err), .err_code_o(wr_code), .beat_o(wr_beat), .beat_bytes_o(wr_bytes),
     .awvalid_o(m_axi_gmem_awvalid), .awready_i(m_axi_gmem_awready), .awid_o(m_axi_gmem_awid),
@@ -179,7 +189,7 @@ module vb_router #(
     else cls[vb_pkg::ClsDrain] = 1'b1;
   end
   vb_stats #(.DW(AXI_DW), .CONFIG(CONFIG)) u_stats (
-    .clk_i(ap_clk), .rst_i(rst), .start_i(begin_job), .run_i(begin_job || !idle), .class_i(cls),
+    .clk_i(ap_clk), .rst_i(rst), .start_i(begin_job), .run_i(job), .class_i(cls),
     .rd_beat_i(rd_beat), .wr_beat_i(wr_beat), .wr_bytes_i(wr_bytes), .error_i(error_q),
     .id_i(args[vb_router_pkg::ArgId*64 +: 32]), .state_i({29'd0, state_q}), .stat_o(stat));
 endmodule

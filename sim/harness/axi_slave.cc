@@ -19,6 +19,9 @@ Fault Fault::parse(const std::string &text, std::string *unit) {
     f.at = at;
     if (what == "slverr" || what == "bslverr") f.value = 2;
     else if (what == "decerr" || what == "bdecerr") f.value = 3;
+    else if (what == "silent") f.kind = Fault::kSilent;
+    else if (what == "rsilent") f.kind = Fault::kRsilent;
+    else if (what == "bsilent") f.kind = Fault::kBsilent;
     else throw std::runtime_error("fault '" + text + "': unknown response");
     return f;
   }
@@ -42,7 +45,7 @@ Fault Fault::parse(const std::string &text, std::string *unit) {
 void AxiSlave::begin(const vb_sim_region *regions, uint32_t count, Fault fault) {
   regions_.assign(regions, regions + count);
   fault_ = fault;
-  bytes_read = bytes_written = beats_ = answers_ = 0;
+  bytes_read = bytes_written = beats_ = answers_ = sent_ = 0;
   denied = false;
   denied_text.clear();
 }
@@ -122,18 +125,22 @@ void AxiSlave::take_beat(uint64_t cycle, const AxiOut &out) {
 
 void AxiSlave::step(uint64_t cycle, const AxiOut &out, AxiIn &in) {
   cycle_ = cycle;
-  in.arready = reads_.size() < kReads && !held(VB_PORT_AR, cycle);
-  in.awready = writes_.size() < kWrites && !held(VB_PORT_AW, cycle);
-  in.wready = !writes_.empty() && !held(VB_PORT_W, cycle);
+  const bool silent = fault_.kind == Fault::kSilent && cycle >= fault_.at; // what is offered already stays
+  const bool no_r = silent || (fault_.kind == Fault::kRsilent && beats_ >= fault_.at);
+  const bool no_b = silent || (fault_.kind == Fault::kBsilent && sent_ >= fault_.at);
+  in.arready = !silent && reads_.size() < kReads && !held(VB_PORT_AR, cycle);
+  in.awready = !silent && writes_.size() < kWrites && !held(VB_PORT_AW, cycle);
+  in.wready = !silent && !writes_.empty() && !held(VB_PORT_W, cycle);
 
-  if (!b_up_) b_up_ = !responses_.empty() && responses_.front().ready <= cycle && !held(VB_PORT_B, cycle);
+  if (!b_up_ && !no_b) b_up_ = !responses_.empty() && responses_.front().ready <= cycle && !held(VB_PORT_B, cycle);
   in.bvalid = b_up_;
   if (b_up_) {
     in.bid = responses_.front().id;
     in.bresp = responses_.front().code;
   }
 
-  if (!r_up_ && !reads_.empty() && reads_.front().ready[reads_.front().sent] <= cycle && !held(VB_PORT_R, cycle)) {
+  if (!r_up_ && !no_r && !reads_.empty() && reads_.front().ready[reads_.front().sent] <= cycle &&
+      !held(VB_PORT_R, cycle)) {
     const Read &r = reads_.front();
     const uint64_t at = (r.address & ~uint64_t{beat_ - 1}) + uint64_t{r.sent} * beat_;
     r_up_ = true;
@@ -170,6 +177,7 @@ void AxiSlave::step(uint64_t cycle, const AxiOut &out, AxiIn &in) {
   }
   if (in.bvalid && out.bready) {
     b_up_ = false;
+    sent_++;
     responses_.pop_front();
   }
   if (in.arready && out.arvalid) take_read(cycle, out);

@@ -36,11 +36,13 @@ struct AxiIn {
 
 // One planted error, for the tests that prove that errors are caught (harness/README.md).
 struct Fault {
-  enum Kind { kNone, kRresp, kBresp, kRdata, kWdata, kRegister } kind = kNone;
-  uint64_t at = 0;    // beat or response number of the run; its cycle for the two data kinds; byte offset of a register
+  enum Kind { kNone, kRresp, kBresp, kRdata, kWdata, kRegister, kSilent, kRsilent, kBsilent } kind = kNone;
+  // Beat or response number of the run; its cycle for the two data kinds and kSilent; byte offset of a register.
+  uint64_t at = 0;
   uint32_t value = 0; // response code or bit number
   bool used = false;
-  // "axi:slverr@N" "axi:decerr@N" "axi:bslverr@N" "axi:bdecerr@N" "UNIT:CYCLE:BIT" "UNIT:wdata:CYCLE:BIT"
+  // "axi:slverr@N" "axi:decerr@N" "axi:bslverr@N" "axi:bdecerr@N", a memory that does not answer any more:
+  // "axi:silent@CYCLE" "axi:rsilent@N" (no read beat N) "axi:bsilent@N" (no response N), "UNIT:CYCLE:BIT" "UNIT:wdata:CYCLE:BIT"
   // "UNIT:reg:OFFSET:BIT" (argument register of the unit); throws on anything else.
   static Fault parse(const std::string &text, std::string *unit);
 };
@@ -93,7 +95,7 @@ private:
   std::deque<Read> reads_;
   std::deque<Write> writes_;
   std::deque<Response> responses_;
-  uint64_t beats_ = 0, answers_ = 0;
+  uint64_t beats_ = 0, answers_ = 0, sent_ = 0; // read beats, responses made, responses given
   Fault fault_;
   bool r_up_ = false, b_up_ = false; // an offered response must stay until it is taken
   AxiIn r_held_{};

@@ -62,6 +62,8 @@ public:
   }
 
 private:
+  static constexpr uint64_t kPatience = 1u << 20; // cycles in which a unit's watchdog ends any job
+
   // A model takes its leave of the thread's context, which another unit may have set, and freed, since.
   void discard() {
     close_trace();
@@ -216,6 +218,9 @@ private:
         write_reg(kernel_.args[i].offset + half, job.regs[(kernel_.args[i].offset + half) / 4]);
     if (fault.kind == Fault::kRegister) // the register holds one wrong bit, as if an upset had hit it
       write_reg(static_cast<uint32_t>(fault.at), job.regs[fault.at / 4] ^ 1u << fault.value);
+    for (uint32_t half = 0; half < 2; half++)
+      write_reg(VB_HW_REG_STATUS + 4 * (VB_HW_STAT_WATCHDOG + half),
+                static_cast<uint32_t>(job.watchdog_cycles >> (32 * half)));
     write_reg(VB_SIM_REG_IER, 1);
     write_reg(VB_SIM_REG_GIE, 1);
     run_cycle_ = 0; // nor on the number of registers written: time starts with the write of ap_start
@@ -229,7 +234,13 @@ private:
         result.cycles = progress.cycles;
         return VB_SIM_STOPPED;
       }
-      if (job.watchdog_cycles != 0 && progress.cycles >= job.watchdog_cycles) {
+      if (job.stop_cycles != 0 && progress.cycles >= job.stop_cycles) {
+        result.cycles = progress.cycles;
+        return VB_SIM_STOPPED;
+      }
+      // The unit's own watchdog ends the job; this one is for a unit that is beyond that.
+      if (job.watchdog_cycles != 0 && progress.cycles > job.watchdog_cycles &&
+          progress.cycles - job.watchdog_cycles > kPatience) {
         result.cycles = progress.cycles;
         std::snprintf(result.text, sizeof result.text, "no ap_done in %llu cycles; unit state 0x%x, job id %u; %s",
                       static_cast<unsigned long long>(progress.cycles), status_word(kStatState), status_word(kStatId),
@@ -238,11 +249,16 @@ private:
       }
     }
     write_reg(VB_SIM_REG_ISR, 1);
-    if ((read_reg(VB_SIM_REG_CTRL) & 0x0e) != 0x0e) throw std::runtime_error("interrupt without ap_done and ap_idle");
-    return collect(result);
+    const uint32_t ctrl = read_reg(VB_SIM_REG_CTRL) & 0x0e;
+    const bool idle = ctrl & 4;
+    if ((ctrl | 4) != 0x0e || (!idle && status_word(kStatError) != VB_HW_ERR_WATCHDOG))
+      throw std::runtime_error("interrupt without ap_done and ap_idle");
+    return collect(result, idle);
   }
 
-  vb_sim_status collect(vb_sim_result &result) {
+  // `idle`: false after a job that the watchdog ended while the bus was silent, and for every later one: transfers stay
+  // open, and the counters those of that job, until the reset.
+  vb_sim_status collect(vb_sim_result &result, bool idle) {
     result.cycles = read_stat64(kStatCycles);
     result.busy = read_stat64(kStatBusy);
     result.bytes_read = read_stat64(kStatRead);
@@ -252,9 +268,15 @@ private:
     for (unsigned i = 0; i < VB_SIM_STALL_CLASSES; i++) sum += result.stalls[i] = read_stat64(kStatBusy + 2 * (i + 1));
     // The unit's own counters against what was seen from outside.
     if (sum != result.cycles) throw std::runtime_error("classes of cycles do not sum to the cycles");
-    if (result.bytes_read != slave_.bytes_read || result.bytes_written != slave_.bytes_written)
+    if (idle && (result.bytes_read != slave_.bytes_read || result.bytes_written != slave_.bytes_written))
       throw std::runtime_error("byte counters of the unit differ from the bus");
-    if (!slave_.quiet()) throw std::runtime_error("ap_done with transfers open: " + slave_.state());
+    if (idle && !slave_.quiet()) throw std::runtime_error("ap_done with transfers open: " + slave_.state());
+    if (result.error_code == VB_HW_ERR_WATCHDOG) {
+      std::snprintf(result.text, sizeof result.text, "watchdog after %llu cycles%s; job id %u; %s",
+                    static_cast<unsigned long long>(result.cycles), idle ? "" : ", the memory does not answer",
+                    status_word(kStatId), slave_.state().c_str());
+      return VB_SIM_WATCHDOG;
+    }
     if (slave_.denied) {
       std::snprintf(result.text, sizeof result.text, "%s", slave_.denied_text.c_str());
       return VB_SIM_AXI_ERROR;

@@ -120,7 +120,8 @@ struct vb_sim_job {
   const uint32_t *regs;                // VB_SIM_REG_WORDS words; words below ARGS are 0
   const struct vb_sim_region *regions; // every buffer argument that is not NULL
   uint32_t num_regions;
-  uint64_t watchdog_cycles; // 0: no watchdog
+  uint64_t watchdog_cycles; // written to the unit; a unit that ignores it is ended a while later. 0: no watchdog
+  uint64_t stop_cycles;     // end the run as VB_SIM_STOPPED after so many cycles (tests of reset); 0: never
   // Call it at least every 2^20 cycles and about every 0.1 s. Non-zero: end the run now with
   // VB_SIM_STOPPED. Never NULL.
   int (*heartbeat)(void *user, const struct vb_sim_progress *progress);

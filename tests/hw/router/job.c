@@ -162,7 +162,8 @@ void rjob_run_as(vb_sim_device *d, const struct rjob *j, struct rjob *as) {
 
   uint32_t regs[VB_SIM_REG_WORDS] = {0};
   struct vb_sim_region regions[7];
-  struct vb_sim_job job = {.regs = regs, .regions = regions, .watchdog_cycles = as->watchdog, .heartbeat = no_stop};
+  struct vb_sim_job job = {
+      .regs = regs, .regions = regions, .watchdog_cycles = as->watchdog, .stop_cycles = as->stop, .heartbeat = no_stop};
   while (strcmp(config->kernels[job.kernel].name, "router") != 0) job.kernel++;
   for (int i = 0; i < 7; i++) {
     uint64_t a = at[i] + as->spoil[i];

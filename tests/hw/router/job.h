@@ -17,6 +17,7 @@ struct rjob {
   uint64_t spoil[7]; ///< added to the buffer addresses (illegal descriptors), logits first, bias last
   bool deny[7];      ///< leave the buffer out of the regions
   uint64_t watchdog; ///< 0: none
+  uint64_t stop;     ///< 0: none; cycles after which the run is cut
   struct vb_sim_result result;
   enum vb_sim_status status;
 };
