@@ -36,10 +36,10 @@ static vb_result score_window(struct vb_exec *e, const struct vb_plan *plan, con
   return r;
 }
 
-static vb_result report(const struct vb_cli *c, const struct sums *s, size_t bytes) {
+static vb_result report(const struct vb_cli *c, const struct sums *s, uint32_t window, size_t bytes) {
   double contract = (double)s->contract_q31 / 0x1p31 * 0.69314718055994530942;
   double pc = exp(contract / (double)s->scored), pt = exp(s->truth / (double)s->scored), diff = 100.0 * (pc / pt - 1.0);
-  printf("%llu tokens scored in windows of %d (%zu bytes of text)\n", (unsigned long long)s->scored, WINDOW, bytes);
+  printf("%llu tokens scored in windows of %u (%zu bytes of text)\n", (unsigned long long)s->scored, window, bytes);
   printf("perplexity contract %.6f (-log2 p sum = 0x%llx * 2^-31)\n", pc, (unsigned long long)s->contract_q31);
   printf("perplexity truth    %.6f\n", pt);
   printf("difference          %+.4f %%\n", diff);
@@ -73,7 +73,7 @@ static vb_result score_text(const struct vb_cli *c, struct vb_exec *e, const str
     vb_cli_progress((void *)(uintptr_t)c, "scored", at, n);
   }
   vb_cli_progress_end();
-  if (!r) r = report(c, &s, bytes);
+  if (!r) r = report(c, &s, window, bytes);
   vb_plan_free(&plan);
   vb_tokenizer_close(tok);
   free(ids), free(text), free(truth);

@@ -104,6 +104,7 @@ static vb_result replay_on(const struct vb_cli *c, struct vb_case *k, struct vb_
   bool differs;
   vb_result r = c->inject ? vb_inject_parse(c->inject, &inject) : VB_OK;
   if (!r) r = vb_case_replay(k, d, c->inject ? vb_inject_tamper : NULL, &inject, &stats, &differs, &diff);
+  if (!r && c->inject) r = vb_inject_planted(&inject);
   if (r) return r;
   if (stats.cycles) printf("%s: %" PRIu64 " simulated cycles, %" PRIu64 " busy\n", d->id, stats.cycles, stats.busy);
   if (!differs) {
@@ -118,8 +119,12 @@ static vb_result replay_on(const struct vb_cli *c, struct vb_case *k, struct vb_
 }
 
 /// The driver that can write waveforms is a build of its own; it reads the file's name when the device is opened.
-static vb_result choose_tracing_driver(const char *wave) {
+static vb_result choose_tracing_driver(const char *wave, const char *devices) {
   char path[PATH_MAX];
+  for (const char *name = devices; name; name = strchr(name, ',') ? strchr(name, ',') + 1 : NULL)
+    if (strncmp(name, "sim-", 4))
+      return vb_fail(VB_BAD_INPUT, "--wave: device %.*s is not simulated and has no waveform", (int)strcspn(name, ","),
+                     name);
   if (!vb_cli_beside("trace/vendors", path, sizeof path))
     return vb_fail(VB_BAD_INPUT, "--wave: no tracing simulator here: run `make sim-trace` first");
   setenv("OCL_ICD_VENDORS", path, 1);
@@ -132,12 +137,12 @@ vb_result vb_cmd_replay(const struct vb_cli *c) {
   struct vb_device_list devices = {0};
   vb_result r = vb_case_load(c->model, &k);
   if (r) return r;
-  if (c->wave && (r = choose_tracing_driver(c->wave))) {
+  struct vb_cli chosen = *c;
+  if (!chosen.devices) chosen.devices = k.device[0] ? k.device : "cpu";
+  if (c->wave && (r = choose_tracing_driver(c->wave, chosen.devices))) {
     vb_case_free(&k);
     return r;
   }
-  struct vb_cli chosen = *c;
-  if (!chosen.devices) chosen.devices = k.device[0] ? k.device : "cpu";
   if (!strcmp(chosen.devices, "ref")) r = vb_device_list_add(&devices, vb_device_open_ref());
   else r = vb_cli_devices(&chosen, &devices);
   for (uint32_t i = 0; !r && i < devices.count; i++) r = replay_on(c, &k, devices.device[i]);

@@ -3,6 +3,7 @@
 #include "cli/cli.h"
 #include "cpu/cpu.h"
 #include "vb_version.h"
+#include <errno.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
@@ -64,7 +65,21 @@ static void find_kernel_cache(void) {
   if (getenv("POCL_CACHE_DIR") || (home && home[0] && !access(home, W_OK))) return;
   snprintf(path, sizeof path, "%s/verbatim-pocl-%u", tmp && tmp[0] ? tmp : "/tmp", (unsigned)getuid());
   mkdir(path, 0700);
-  setenv("POCL_CACHE_DIR", path, 1);
+  // Anybody may make a folder of this name there, and what lies in it is run.
+  struct stat s;
+  if (lstat(path, &s) || !S_ISDIR(s.st_mode) || s.st_uid != getuid() || s.st_mode & (S_IWGRP | S_IWOTH))
+    fprintf(stderr,
+            "verbatim: %s is no folder that only you can write to: not used for OpenCL kernels; set POCL_CACHE_DIR\n",
+            path);
+  else setenv("POCL_CACHE_DIR", path, 1);
+}
+
+/// Output that did not arrive is a failure, whatever the command says.
+static vb_result flush_output(vb_result r) {
+  bool bad = fflush(stdout) || ferror(stdout);
+  if (!bad) return r;
+  fprintf(stderr, "verbatim: cannot write to the standard output: %s\n", strerror(errno));
+  return r ? r : VB_DEVICE;
 }
 
 /// Idle OpenMP threads spin for milliseconds by default, which starves the other devices on the same cores. The runtime reads
@@ -78,11 +93,11 @@ int main(int argc, char **argv) {
   const char *name = argc > 1 ? argv[1] : "--help";
   if (!strcmp(name, "--version") || !strcmp(name, "-V")) {
     printf("verbatim %s (%s%s)\n", VB_VERSION, VB_COMMIT, VB_DIRTY ? ", modified" : "");
-    return VB_OK;
+    return (int)flush_output(VB_OK);
   }
   if (!strcmp(name, "--help") || !strcmp(name, "-h") || !strcmp(name, "help")) {
     usage(argc > 1 ? stdout : stderr);
-    return argc > 1 ? VB_OK : VB_BAD_INPUT;
+    return (int)flush_output(argc > 1 ? VB_OK : VB_BAD_INPUT);
   }
   for (uint32_t i = 0; i < COMMANDS; i++) {
     struct vb_cli c;
@@ -95,9 +110,8 @@ int main(int argc, char **argv) {
     vb_result r = vb_cpu_select_isa(NULL);
     if (!r) r = command[i].run(&c);
     vb_cli_progress_end();
-    fflush(stdout);
-    if (r) fprintf(stderr, "verbatim %s: %s\n", name, vb_last_error());
-    return (int)r;
+    if (r) fflush(stdout), fprintf(stderr, "verbatim %s: %s\n", name, vb_last_error());
+    return (int)flush_output(r);
   }
   fprintf(stderr, "verbatim: unknown command \"%s\" (see `verbatim --help`)\n", name);
   return VB_BAD_INPUT;

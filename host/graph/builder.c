@@ -3,11 +3,13 @@
 #include "num/num.h"
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 /// Constants are rounded from double to 24 bits once; IEEE doubles make them the same everywhere.
 static vb_z constant(double x) { return vb_from_float((float)x); }
 
 struct vb_node *vb_add_node(struct vb_build *b, int layer, const char *name, enum vb_op_kind kind, uint32_t width) {
+  if (b->g->nodes == b->room) abort(); // a family with more operators a layer than MAX_NODES_PER_LAYER
   struct vb_node *n = &b->g->node[b->g->nodes++];
   snprintf(n->name, sizeof n->name, "%s", name);
   if (layer < 0) snprintf(n->path, sizeof n->path, "%s", name);

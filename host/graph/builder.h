@@ -11,6 +11,7 @@ struct vb_build {
   const struct vb_model *m;
   const struct vb_config *c;
   struct vb_graph_options options;
+  uint32_t room; ///< nodes that were allocated
 };
 
 /// A node with one carrier output of `width` values per token, splittable along tokens.

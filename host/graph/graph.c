@@ -70,7 +70,8 @@ vb_result vb_graph_build(const struct vb_model *m, const struct vb_graph_options
   const struct vb_config *c = &m->config;
   struct vb_build b = {.g = g, .m = m, .c = c, .options = options ? *options : (struct vb_graph_options){0}};
   *g = (struct vb_graph){.model = m};
-  g->node = calloc(8 + (size_t)MAX_NODES_PER_LAYER * c->layers, sizeof *g->node);
+  b.room = 8 + MAX_NODES_PER_LAYER * c->layers;
+  g->node = calloc(b.room, sizeof *g->node);
   g->state = calloc(c->layers, sizeof *g->state);
   if (!g->node || !g->state) {
     vb_graph_free(g);

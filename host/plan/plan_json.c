@@ -89,6 +89,7 @@ static vb_result read_plan(const struct vb_graph *g, const struct vb_target *t, 
 vb_result vb_plan_load(const struct vb_graph *g, const struct vb_target *t, const char *path, struct vb_plan *p) {
   json_error_t e;
   json_t *root = json_load_file(path, JSON_REJECT_DUPLICATES, &e);
+  if (!root && e.line < 1) return vb_fail(VB_BAD_INPUT, "%s", e.text); // no file: the text names it
   if (!root) return vb_fail(VB_BAD_INPUT, "%s: line %d: %s", path, e.line, e.text);
   *p = (struct vb_plan){.nodes = g->nodes, .split = calloc(g->nodes, sizeof *p->split)};
   vb_result r = p->split ? read_plan(g, t, path, root, p) : vb_fail(VB_DEVICE, "out of memory for a plan");

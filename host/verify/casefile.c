@@ -74,6 +74,31 @@ vb_result vb_case_check(enum vb_op_kind kind, const union vb_any_op *op, bool *d
   return r;
 }
 
+vb_result vb_case_written(enum vb_op_kind kind, const union vb_any_op *op, uint64_t index, struct vb_written *w) {
+  struct vb_case_op one, two;
+  struct vb_field f1[VB_MAX_FIELDS], f2[VB_MAX_FIELDS];
+  uint32_t n1 = 0, n2 = 0, o = 0;
+  vb_case_from_op(kind, op, &one);
+  vb_case_from_op(kind, op, &two);
+  *w = (struct vb_written){0};
+  vb_result r = fresh_outputs(&one, 0x00, f1, &n1);
+  vb_result r2 = fresh_outputs(&two, 0xff, f2, &n2);
+  if (!r) r = r2;
+  if (!r) r = vb_case_reference(kind, &one.op);
+  if (!r) r = vb_case_reference(kind, &two.op);
+  while (o < n1 && f1[o].role != VB_FIELD_OUT) o++;
+  const size_t bytes = o < n1 ? vb_h5_bytes(f1[o].type) : 0;
+  for (uint64_t e = 0; !r && o < n1 && e < f1[o].count; e++) {
+    if (element(*vb_field_array(&f1[o]), e, bytes) != element(*vb_field_array(&f2[o]), e, bytes)) continue;
+    if (!w->elements++) w->first = e;
+    w->last = e;
+    w->index_too |= e == index;
+  }
+  free_outputs(f1, n1);
+  free_outputs(f2, n2);
+  return r;
+}
+
 /// Keep of a KV cache only the positions that the call may see.
 static vb_result compact_kv(struct vb_kv *kv, uint32_t end) {
   struct vb_kv small = *kv;

@@ -36,6 +36,12 @@ vb_result vb_case_reference(enum vb_op_kind kind, const union vb_any_op *op);
 /// Run the reference on the same inputs as `op` and compare what it writes with the arrays that `op` points to.
 /// *differs tells; `d` describes the first difference. Returns VB_DEVICE only for lack of memory.
 vb_result vb_case_check(enum vb_op_kind kind, const union vb_any_op *op, bool *differs, struct vb_difference *d);
+/// The elements of the first output array that a call writes: from `first` to `last`, perhaps with gaps.
+struct vb_written {
+  uint64_t elements, first, last;
+  bool index_too; ///< the element that was asked about is one of them
+};
+vb_result vb_case_written(enum vb_op_kind kind, const union vb_any_op *op, uint64_t index, struct vb_written *w);
 /// Write a case: inputs of `op`, outputs as the reference computes them, or as `golden` has them (indexed by field
 /// number; NULL entries: reference).
 vb_result vb_case_save(const char *file, enum vb_op_kind kind, const union vb_any_op *op, void *const *golden,

@@ -18,34 +18,45 @@ static void hash_w8(XXH64_state_t *h, const struct vb_w8 *w) {
   XXH64_update(h, w->max, w->rows);
 }
 
+/// n constants, or nothing where the operator has none such.
+static void hash_z(XXH64_state_t *h, const vb_z *z, uint64_t n) {
+  if (z) XXH64_update(h, z, n * sizeof *z);
+}
+
+static void hash_linear(XXH64_state_t *h, const struct vb_linear_op *o) {
+  if (o->w8) hash_w8(h, o->w8);
+  if (o->w14) {
+    XXH64_update(h, o->w14->q, (size_t)o->w14->rows * o->w14->blocks * VB_BLOCK * sizeof *o->w14->q);
+    XXH64_update(h, o->w14->codes, (size_t)o->w14->rows * o->w14->blocks);
+    XXH64_update(h, o->w14->max, o->w14->rows);
+  }
+  hash_z(h, o->bias, o->w8 ? o->w8->rows : o->w14->rows);
+}
+
+static void hash_experts(XXH64_state_t *h, const struct vb_experts_w *w) {
+  hash_w8(h, &w->gate), hash_w8(h, &w->up), hash_w8(h, &w->down);
+  if (w->shared_inter) hash_w8(h, &w->shared_gate), hash_w8(h, &w->shared_up), hash_w8(h, &w->shared_down);
+  hash_z(h, w->gate_bias, (uint64_t)w->experts * w->inter);
+  hash_z(h, w->up_bias, (uint64_t)w->experts * w->inter);
+  hash_z(h, w->down_bias, (uint64_t)w->experts * w->dim);
+}
+
 uint64_t vb_node_weights_hash(const struct vb_node *n) {
+  const union vb_any_op *op = &n->op;
   XXH64_state_t *h = XXH64_createState();
   if (!h) return 0;
   XXH64_reset(h, 0);
   bool any = true;
   switch (n->kind) {
-  case VB_OP_EMBED:
-    XXH64_update(h, n->op.embed.table, (size_t)n->op.embed.vocab * n->op.embed.dim * sizeof(vb_z));
-    break;
-  case VB_OP_RMSNORM: XXH64_update(h, n->op.rmsnorm.w, n->op.rmsnorm.n * sizeof(vb_z)); break;
-  case VB_OP_LINEAR:
-    if (n->op.linear.w8) hash_w8(h, n->op.linear.w8);
-    if (n->op.linear.w14) {
-      const struct vb_w14 *w = n->op.linear.w14;
-      XXH64_update(h, w->q, (size_t)w->rows * w->blocks * VB_BLOCK * sizeof *w->q);
-      XXH64_update(h, w->codes, (size_t)w->rows * w->blocks);
-      XXH64_update(h, w->max, w->rows);
-    }
-    if (n->op.linear.bias)
-      XXH64_update(h, n->op.linear.bias,
-                   (size_t)(n->op.linear.w8 ? n->op.linear.w8->rows : n->op.linear.w14->rows) * sizeof(vb_z));
-    break;
-  case VB_OP_ROPE: XXH64_update(h, n->op.rope.freq, n->op.rope.rot / 2 * sizeof(uint64_t)); break;
-  case VB_OP_EXPERTS:
-    hash_w8(h, &n->op.experts.w->gate);
-    hash_w8(h, &n->op.experts.w->up);
-    hash_w8(h, &n->op.experts.w->down);
-    break;
+  case VB_OP_EMBED: hash_z(h, op->embed.table, (uint64_t)op->embed.vocab * op->embed.dim); break;
+  case VB_OP_RMSNORM: hash_z(h, op->rmsnorm.w, op->rmsnorm.n), hash_z(h, op->rmsnorm.bias, op->rmsnorm.n); break;
+  case VB_OP_LINEAR: hash_linear(h, &op->linear); break;
+  case VB_OP_ROPE: XXH64_update(h, op->rope.freq, op->rope.rot / 2 * sizeof(uint64_t)); break;
+  case VB_OP_ATTENTION: hash_z(h, op->attention.sinks, op->attention.heads); break;
+  case VB_OP_ROUTER: hash_z(h, op->router.bias, op->router.experts); break;
+  case VB_OP_EXPERTS: hash_experts(h, op->experts.w); break;
+  case VB_OP_CONV: hash_z(h, op->conv.w, 4ull * op->conv.cols); break;
+  case VB_OP_DELTA: hash_z(h, op->delta.ea, op->delta.heads), hash_z(h, op->delta.dt_bias, op->delta.heads); break;
   default: any = false;
   }
   uint64_t v = any ? XXH64_digest(h) : 0;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "verify/inject.h"
-#include "verify/fields.h"
+#include "verify/casefile.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,21 +24,27 @@ vb_result vb_inject_parse(const char *text, struct vb_inject *i) {
   return VB_OK;
 }
 
-/// The fault sits in the first output array of a call.
-static void flip(struct vb_inject *i, struct vb_task *t) {
+/// The fault sits in the first output array of a call, in an element that this call makes: another's would be called
+/// that device's fault. False: not here.
+static bool flip(struct vb_inject *i, struct vb_task *t) {
   struct vb_case_op c;
   struct vb_field f[VB_MAX_FIELDS];
+  struct vb_written w;
   vb_case_from_op(t->kind, &t->op, &c);
-  uint32_t n = vb_case_fields(&c, f);
-  for (uint32_t k = 0; k < n; k++) {
-    if (f[k].role != VB_FIELD_OUT) continue;
-    size_t bytes = vb_h5_bytes(f[k].type);
-    uint8_t *data = *vb_field_array(&f[k]);
-    if (i->index >= f[k].count) return;
-    data[i->index * bytes + i->bit / 8 % bytes] ^= (uint8_t)(1u << i->bit % 8);
-    i->hits++;
-    return;
+  uint32_t n = vb_case_fields(&c, f), k = 0;
+  while (k < n && f[k].role != VB_FIELD_OUT) k++;
+  if (k == n || vb_case_written(t->kind, &t->op, i->index, &w)) return false;
+  if (!w.index_too) {
+    const char *device = i->devices ? i->devices->device[t->device]->id : "";
+    i->share.elements = w.elements, i->share.first = w.first, i->share.last = w.last;
+    snprintf(i->share.device, sizeof i->share.device, "%s", device);
+    return false;
   }
+  size_t bytes = vb_h5_bytes(f[k].type);
+  uint8_t *data = *vb_field_array(&f[k]);
+  data[i->index * bytes + i->bit / 8 % bytes] ^= (uint8_t)(1u << i->bit % 8);
+  i->hits++;
+  return true;
 }
 
 void vb_inject_tamper(void *context, struct vb_task *task, uint32_t tasks) {
@@ -46,9 +52,17 @@ void vb_inject_tamper(void *context, struct vb_task *task, uint32_t tasks) {
   for (uint32_t k = 0; k < tasks; k++) {
     if (i->graph && strcmp(i->graph->node[task[k].node].path, i->path)) continue;
     if (i->devices && i->device[0] && strcmp(i->devices->device[task[k].device]->id, i->device)) continue;
-    flip(i, &task[k]);
-    return; // parts share their output array: a second flip would undo the first
+    if (flip(i, &task[k])) return; // parts share their output array: a second flip would undo the first
   }
+}
+
+vb_result vb_inject_planted(const struct vb_inject *i) {
+  if (i->hits) return VB_OK;
+  if (!i->share.elements)
+    return vb_fail(VB_BAD_INPUT, "--inject %s: never planted: no call returns that element", i->text);
+  return vb_fail(VB_BAD_INPUT, "--inject %s: never planted: %s makes elements %llu to %llu of its array, not %llu",
+                 i->text, i->share.device[0] ? i->share.device : "the call", (unsigned long long)i->share.first,
+                 (unsigned long long)i->share.last, (unsigned long long)i->index);
 }
 
 vb_result vb_inject_weight(struct vb_inject *i, const struct vb_graph *g) {

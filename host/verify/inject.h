@@ -21,10 +21,16 @@ struct vb_inject {
   const struct vb_graph *graph;
   const struct vb_device_list *devices;
   uint64_t hits; ///< how often the fault was planted
+  struct {
+    char device[32];
+    uint64_t elements, first, last;
+  } share; ///< of a call that the fault was meant for, but which does not make that element
 };
 
 /// Parse; errors name what is wrong.
 vb_result vb_inject_parse(const char *text, struct vb_inject *i);
+/// VB_OK if the fault was planted, else why it never was.
+vb_result vb_inject_planted(const struct vb_inject *i);
 /// A tamper function for the executor and replay (`context`: struct vb_inject). Without a graph (replay) the path matches.
 void vb_inject_tamper(void *context, struct vb_task *task, uint32_t tasks);
 /// Flip the weight bit in the model itself.

@@ -136,14 +136,15 @@ vb_result vb_verify(const struct vb_verify_config *c, struct vb_report *report) 
     if (c->inject->kind == VB_INJECT_WEIGHT) r = vb_inject_weight(c->inject, c->graph);
     else if (vb_graph_find(c->graph, c->inject->path) < 0)
       r = vb_fail(VB_BAD_INPUT, "--inject: the model has no operator \"%s\"", c->inject->path);
+    else if (c->inject->device[0] && vb_devices_find(c->devices, c->inject->device) < 0)
+      r = vb_fail(VB_BAD_INPUT, "--inject %s: no device \"%s\" here", c->inject->text, c->inject->device);
     else vb_exec_set_tamper(e, vb_inject_tamper, c->inject);
   }
   if (!r) {
     uint64_t start = vb_now_ns();
     r = run_plans(k, e);
     report->run_ns = vb_now_ns() - start;
-    if (!r && c->inject && !c->inject->hits)
-      r = vb_fail(VB_BAD_INPUT, "--inject %s: never planted: no call returns that element", c->inject->text);
+    if (!r && c->inject) r = vb_inject_planted(c->inject);
     if (!r && report->failed)
       r = vb_fail(VB_MISMATCH, "%llu of %llu comparisons differ", (unsigned long long)report->failed,
                   (unsigned long long)report->planned);

@@ -70,6 +70,7 @@ check fault_in_a_weight fault layer.1.o_proj cpu -- --devices cpu --inject weigh
 on=models/tiny/moe check fault_in_an_rtl_register fault layer.0.attention sim-base VERBATIM_SIM_FAULT=attention:reg:120:0 -- --tokens 1,2,3,4,5,6
 check fault_in_rtl_read_data fault layer.0.router sim-base VERBATIM_SIM_FAULT=router:30:30 -- --tokens 1,2,3,4,5,6
 on=models/tiny/moe fails_with=3 check device_dies_mid_run fault layer.0.attention sim-base VERBATIM_SIM_FAULT=axi:slverr@9 -- --tokens 1,2,3,4,5,6
+wave_of_a_cpu() { bad 'device cpu is not simulated' replay "$(ls "$vb_tmp"/cases/*.h5 | head -n 1)" --devices cpu --wave "$vb_tmp/w.fst"; }
 fault_in_a_table_entry() { # a device built from other tables is refused, or its first wrong bit is found
   cp -r kernels_cl "$vb_tmp/kernels"
   sed -i 's/{16777208, 726692, 15407}/{16777208, 726690, 15407}/' "$vb_tmp/kernels/tables.cl"
@@ -108,6 +109,7 @@ bad() { # WORDS ARGS...
   [[ $status == 2 ]] && grep -qF -- "$words" "$vb_tmp/bad.out"
 }
 check bad_model_path bad nowhere verify nowhere
+check bad_waveform_of_a_cpu wave_of_a_cpu
 check bad_token bad 'vocabulary' verify $model --tokens 1,99999
 check bad_token_text bad 'not a token id' verify $model --tokens 1,two
 other_tokenizer() {
@@ -119,6 +121,20 @@ check bad_token_file bad 'No such file' verify $model --tokens @nowhere
 check bad_prompt_and_tokens bad 'not both' verify $model --tokens 1 --prompt x
 check bad_plans bad 'random:N' verify $model --plans zigzag:3
 check bad_device bad 'no device "gpu9"' verify $model --tokens 1 --devices gpu9
+check bad_plan_file bad 'nowhere.json: No such file' verify $model --tokens 1 --plan nowhere.json
+# a fault in what another device makes would be called the other's
+others_share() {
+  python3 - "$vb_tmp/plan.json" "$vb_tmp/shares.json" <<'PY'
+import json, sys
+plan = json.load(open(sys.argv[1]))
+plan["operators"]["layer.0.q_proj"] = {"axis": "rows", "parts": [{"device": "cpu", "begin": 0, "end": 8}, {"device": "pocl", "begin": 8}]}
+json.dump(plan, open(sys.argv[2], "w"))
+PY
+  bad 'cpu makes elements 0 to ' verify $model --tokens 1 --steps 0 --plan "$vb_tmp/shares.json" --inject output:layer.0.q_proj:8:1@cpu &&
+    bad 'elements 8 to ' verify $model --tokens 1 --steps 0 --plan "$vb_tmp/shares.json" --inject output:layer.0.q_proj:7:1@pocl &&
+    bad 'no device "gpu9"' verify $model --tokens 1 --inject output:layer.0.q_proj:7:1@gpu9
+}
+check bad_inject_into_anothers_share others_share
 check bad_inject bad '--inject' verify $model --tokens 1 --inject nonsense
 check bad_isa env VERBATIM_ISA=mmx bash -c "! $verbatim devices"
 truncated() {
@@ -141,6 +157,15 @@ unknown_type() {
   bad perceptron9 verify "$vb_tmp/type" --tokens 1
 }
 check bad_unknown_model_type unknown_type
+full_output() { "$verbatim" "$@" >/dev/full; }
+check_status 3 output_that_cannot_be_written full_output devices
+check_status 3 version_that_cannot_be_written full_output --version
+foreign_cache() { # a folder that others can write to is not used for kernels
+  mkdir -p "$vb_tmp/cache/verbatim-pocl-$(id -u)" && chmod 777 "$vb_tmp/cache/verbatim-pocl-$(id -u)"
+  env -u POCL_CACHE_DIR HOME=/nonexistent TMPDIR="$vb_tmp/cache" "$verbatim" devices 2>&1 | grep 'set POCL_CACHE_DIR' &&
+    [[ -z $(ls "$vb_tmp/cache/verbatim-pocl-$(id -u)") ]]
+}
+check foreign_kernel_cache foreign_cache
 check bad_output_place bad '/nowhere/x.h5' truth $model --tokens 1 -o /nowhere/x.h5
 
 # --- the trained models: contract against truth ------------------------------------------------------------------
@@ -150,6 +175,12 @@ perplexity() { # MODEL BYTES PERCENT
   cat "$vb_tmp/p.json"
   awk -F': ' -v limit="$3" '/"difference_percent"/ { d = $2 + 0; seen = 1 } END { exit !(seen && d > -limit && d < limit) }' "$vb_tmp/p.json"
 }
+windows() {
+  cp -r models/tiny/dense "$vb_tmp/short" && sed -i 's/"max_position_embeddings": [0-9]*/"max_position_embeddings": 64/' "$vb_tmp/short/config.json"
+  head -c 300 models/tiny/heldout.txt >"$vb_tmp/text"
+  "$verbatim" perplexity "$vb_tmp/short" "$vb_tmp/text" -q | grep 'in windows of 64 '
+}
+check perplexity_names_its_windows windows
 check perplexity_moe perplexity moe ${campaign:+6}5000 0.3
 check perplexity_dense perplexity dense ${campaign:+6}5000 0.3
 check perplexity_sparse_latent perplexity dsa ${campaign:+6}3000 0.5
