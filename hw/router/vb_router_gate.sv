@@ -2,7 +2,7 @@
 
 // Gate weights of one token after another: sum L -> reciprocal r, then its k weights, one a cycle.
 //
-//   L ─► vb_unorm (2) ─► vb_recip (32) ─► r, le (held)
+//   L ─► vb_unorm (2) ─► vb_recip (16) ─► r, le (held)
 //   w ─► NORM (3), or a sigmoid as it is ─► MAN * r (1) ─► NORM (3) ─► * scale (1) ─► NORM (3) ─► gate
 //
 // The division of token t + 1 runs while token t's weights are issued. Issue starts only when the
@@ -44,7 +44,7 @@ module vb_router_gate (
   assign div_bank_o = div_bank_q;
   assign div_take_o = div_q == Idle && bank_full_i;
   vb_unorm u_unorm (.clk_i, .rst_i, .valid_i(div_take_o), .n_i({16'd0, div_sum_i}), .valid_o(un_v), .u_o(u), .e_o(le));
-  vb_recip u_recip (.clk_i, .rst_i, .start_i(un_v), .u_i(u), .done_o(rc_done), .r_o(r));
+  vb_recip #(.BITS(2)) u_recip (.clk_i, .rst_i, .start_i(un_v), .u_i(u), .done_o(rc_done), .r_o(r));
 
   always_ff @(posedge clk_i) begin
     if (rst_i) begin
