@@ -166,17 +166,10 @@ TEST_OWN_DIRS += hw
 TEST_BINS += $(SIM_TESTS)
 LINT_STEPS += lint-rtl
 
-.PHONY: sim sim-test lint-rtl check-config
+.PHONY: sim sim-test check-config
 sim: $(SIM_HARNESS_OBJS) ## the Verilated units and their harness
 sim-test: $(SIM_TESTS) ## build and run the hardware tests: DRAM model, checkers, router
 	@set -e; for t in $^; do echo "== $$t"; $$t; done
-
-lint-rtl: check-config ## Verilator's lint over every unit and configuration; waivers with reasons in hw/lint.vlt
-	@set -e; for c in $(patsubst hw/config/%/vb_cfg_pkg.sv,%,$(wildcard hw/config/*/vb_cfg_pkg.sv)); do for u in $(SIM_UNITS); do \
-	  echo "  LINT  $$u ($$c)"; \
-	  $(VERILATOR) --lint-only -Wall --assert -Ihw/common -y hw/common -y hw/$$u --top-module vb_$$u $(SIM_SV_COMMON) \
-	    hw/config/$$c/vb_cfg_pkg.sv $$(ls hw/$$u/*_pkg.sv 2>/dev/null) hw/$$u/vb_$$u.sv $$(ls hw/$$u/vb_$${u}_bind.sv 2>/dev/null); \
-	done; done
 
 check-config: ## generated configurations equal their JSON source
 	$(PYTHON) hw/config/gen_config.py --check

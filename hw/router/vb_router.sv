@@ -27,7 +27,7 @@ module vb_router #(
   assign rst = !ap_rst_n;
 
   // ---- control port
-  logic start, done;
+  logic start, done, idle;
   logic [63:0] limit;
   logic [NARGS*64-1:0] args;
   logic [vb_pkg::NumStat*32-1:0] stat;
@@ -47,7 +47,7 @@ module vb_router #(
   logic [2:0] state_q;
   logic [7:0] error_q, desc_error, bus_error;
   logic [9:0] group_size;
-  logic idle, job, begin_job, flush, core_start, core_done, bus_err, stop, timeout, give_up, quiet;
+  logic job, begin_job, flush, core_start, core_done, bus_err, stop, timeout, give_up, quiet;
   logic rd_idle, wr_idle, rd_err, wr_err, rd_beat, wr_beat, chunk_open;
   logic [7:0] rd_code, wr_code, wr_bytes;
 
