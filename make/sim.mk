@@ -49,14 +49,13 @@ sim_deps = $(wildcard hw/common/*.sv hw/common/*.svh hw/config/$1/*.sv hw/$2/*.s
 SIM_OBJS := $(patsubst sim/dram/%.c,$(SIM_DIR)/obj/dram/%.o,$(wildcard sim/dram/*.c)) \
             $(SIM_DIR)/obj/axi_slave.o $(SIM_DIR)/obj/harness.o $(SIM_DIR)/obj/verilated_hooks.o \
             $(SIM_RUNTIME:%=$(SIM_DIR)/obj/%.o) $(SIM_DIR)/obj/tables.o
-SIM_MODELS :=
 
 # The exact cycle model and what a job does to memory, by the reference; both without Verilator.
 SIM_CYCLE_SRCS := $(wildcard sim/cycle/*.c sim/golden/*.c host/ref/*.c host/num/*.c)
 SIM_CYCLE_OBJS := $(SIM_CYCLE_SRCS:%.c=$(SIM_DIR)/obj/c/%.o) $(patsubst sim/dram/%.c,$(SIM_DIR)/obj/dram/%.o,$(wildcard sim/dram/*.c))
 
-# $1 configuration, $2 unit
-define sim_unit
+# $1 configuration, $2 unit: the model and its part of the harness
+define sim_unit_model
 $(SIM_DIR)/$1/$2/V$2_$1.mk: $(call sim_deps,$1,$2) make/sim.mk
 	@mkdir -p $$(@D)
 	$$(call say,VLTR,"$2 ($1)")
@@ -71,10 +70,11 @@ $(SIM_DIR)/obj/unit_$1_$2.o: sim/harness/unit_$2.cc $(SIM_DIR)/$1/$2/V$2_$1.mk
 	$$(call say,CXX,"$$< ($1)")
 	$$(Q)$$(CCACHE) $$(CXX) $$(SIM_CXXFLAGS) $(SIM_DEFS) -isystem $(SIM_DIR)/$1/$2 -DVB_MODEL=V$2_$1 -DVB_MODEL_H='"V$2_$1.h"' \
 	  -DVB_CONFIG_NAME='"$1"' -DVB_UNIT_ENTRY=vb_unit_$1_$2 -c -o $$@ $$<
-SIM_OBJS += $(SIM_DIR)/obj/unit_$1_$2.o
-SIM_MODELS += $(SIM_DIR)/$1/$2/V$2_$1__ALL.a
 endef
-$(foreach c,$(SIM_CONFIGS),$(foreach u,$(SIM_UNITS),$(eval $(call sim_unit,$c,$u))))
+$(foreach c,$(SIM_CONFIGS),$(foreach u,$(SIM_UNITS),$(eval $(call sim_unit_model,$c,$u))))
+SIM_UNIT_OBJS := $(foreach c,$(SIM_CONFIGS),$(foreach u,$(SIM_UNITS),$(SIM_DIR)/obj/unit_$c_$u.o))
+SIM_OBJS += $(SIM_UNIT_OBJS)
+SIM_MODELS := $(foreach c,$(SIM_CONFIGS),$(foreach u,$(SIM_UNITS),$(SIM_DIR)/$c/$u/V$u_$c__ALL.a))
 
 # Rewritten only when the list changes.
 SIM_LIST := $(foreach c,$(SIM_CONFIGS),VB_CONFIG($c,$(shell echo $c | tr a-z A-Z)) $(foreach u,$(SIM_UNITS),VB_UNIT($c,$u)))

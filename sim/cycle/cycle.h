@@ -12,17 +12,6 @@
 extern "C" {
 #endif
 
-/// Order of hw/common/vb_pkg.sv.
-enum {
-  VB_CLASS_BUSY,
-  VB_CLASS_READ,
-  VB_CLASS_WRITE,
-  VB_CLASS_DEPENDENCY,
-  VB_CLASS_DRAIN,
-  VB_CLASS_BANK,
-  VB_CLASSES = 9
-};
-
 /// What a job runs on. `noise` and `seed` as VERBATIM_SIM_SEED: held AXI channels and random DRAM latency.
 struct vb_cycle_env {
   const struct vb_hw_config *hw;
@@ -33,7 +22,7 @@ struct vb_cycle_env {
 
 struct vb_cycle_result {
   uint64_t cycles;
-  uint64_t classes[VB_CLASSES]; ///< sum to `cycles`
+  uint64_t classes[VB_HW_NUM_CLASSES]; ///< sum to `cycles`; order of hw/regs/common.json
   uint64_t bytes_read, bytes_written;
   uint32_t error; ///< of the descriptor, 0 for none
   struct vb_dram_stats dram;
@@ -41,7 +30,7 @@ struct vb_cycle_result {
 
 /// One job from ap_start to ap_done; `args` are the unit's 64-bit argument slots. `mem` is looked at only where timing
 /// depends on contents (key lists) and may be NULL for a job without. Bus errors are not modelled: every access is
-/// answered. 0, or -1 when memory is out.
+/// answered. 0, -1 when memory is out, -2 when the model contradicts itself (which a test must find first).
 int vb_cycle_router(const struct vb_cycle_env *env, const struct vb_golden_memory *mem, const uint64_t *args,
                     struct vb_cycle_result *result);
 int vb_cycle_attention(const struct vb_cycle_env *env, const struct vb_golden_memory *mem, const uint64_t *args,

@@ -5,6 +5,7 @@
 #ifndef VB_SIM_GOLDEN_H
 #define VB_SIM_GOLDEN_H
 #include "../../hw/config/vb_config_gen.h"
+#include "../../hw/regs/vb_regs.h"
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -12,19 +13,6 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
-
-/// Error codes of every unit (hw/common/vb_pkg.sv).
-enum {
-  VB_ERR_NONE = 0x00,
-  VB_ERR_SIZE = 0x10,
-  VB_ERR_ALIGN = 0x11,
-  VB_ERR_MODE = 0x12,
-  VB_ERR_VALUE = 0x13,
-  VB_ERR_RD_SLV = 0x20,
-  VB_ERR_RD_DEC = 0x21,
-  VB_ERR_WR_SLV = 0x22,
-  VB_ERR_WR_DEC = 0x23,
-};
 
 /// Bytes of the device memory that a job may touch; an access outside answers DECERR.
 struct vb_golden_region {
@@ -66,6 +54,9 @@ static inline uint8_t *vb_golden_at(const struct vb_golden_memory *m, uint64_t a
 uint32_t vb_golden_router(const struct vb_golden_memory *mem, const struct vb_hw_config *hw, const uint64_t *args);
 uint32_t vb_golden_attention(const struct vb_golden_memory *mem, const struct vb_hw_config *hw, const uint64_t *args);
 uint32_t vb_golden_indexer(const struct vb_golden_memory *mem, const struct vb_hw_config *hw, const uint64_t *args);
+
+/// The check of the descriptor alone.
+uint32_t vb_golden_router_error(const struct vb_hw_config *hw, const uint64_t *args);
 
 #ifdef __cplusplus
 }

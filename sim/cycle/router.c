@@ -1,0 +1,408 @@
+// SPDX-License-Identifier: Apache-2.0
+// Cycles of the router (hw/router): tokens pass its stages by the recurrences of vb_router_*.sv. Every constant below is
+// a latency there; names of events are names of signals. Only who writes next depends on the moment (vb_router_core).
+#include "marks.h"
+#include "port.h"
+#include <stdlib.h>
+
+enum {
+  PLACES = 8,   ///< rows of the token buffer
+  GAP = 16,     ///< rows end this many cycles apart (vb_router_rank)
+  BANKS = 4,    ///< vb_router_weigh
+  QUEUE = 64,   ///< beats of an output stream
+  HISTORY = 16, ///< tokens whose times are still looked at
+  SCORE = 20,   ///< accepted beat to the token buffer
+  RANK = 16,    ///< last beat in the buffer to rank_done, without the levels of the scan
+  TOPK = 3,     ///< last beat read to top_done
+  WEIGH = 13,   ///< last beat read to ready_o
+  ALIGN = 4,    ///< last weight added to ready_o
+  DIVIDE = 36,  ///< div_take_o to the result
+  GATE = 11,    ///< issue to valid_o
+  CHUNK = 16,   ///< beats
+  WORD_ROOM = QUEUE - 4
+};
+enum { WORK, WAIT, INSIDE, READS }; // layers of marks: what vb_router.sv looks at in this order
+
+/// One of the two output streams: a queue of beats, written in chunks to up to three arrays.
+struct stream {
+  uint64_t pushed, push[2 * QUEUE]; ///< beat i at [i % 2Q]: cycle in which it enters
+  uint64_t popped, pop[2 * QUEUE];
+  uint64_t pushed_before, popped_before; ///< counts before the cycle asked last
+  uint64_t promised;                     ///< beats of the chunks taken
+  uint64_t address[3], bytes[3];
+  uint32_t next;                 ///< array loaded next
+  uint64_t at, left, from, done; ///< array under way: address, bytes left, first cycle; `done` when all were taken
+  uint32_t lane;                 ///< words in the open beat
+};
+
+struct router {
+  struct vb_port port;
+  struct vb_marks marks;
+  uint32_t lanes, lanes_log2, experts, k, room; ///< room: beats free in a queue before a token is issued
+  bool aligned;
+  uint64_t tokens, pairs, rows_told, stride, logits;
+  bool bias_left;
+  // Passes. Token t at [t % HISTORY].
+  uint64_t row;               ///< token whose beats come in
+  uint32_t row_beats, row_at; ///< its beats, and how many came
+  uint64_t last_accept, read_marked, row_end[HISTORY], beats[HISTORY];
+  uint64_t ranked; ///< tokens through the passes
+  uint64_t pass2_free, pass3_free, align_free, ready[HISTORY],
+      pass3_end[HISTORY]; ///< ready: the result is there to divide
+  uint64_t issued, hand[HISTORY], div_free;
+  uint64_t hand_from, try_at; ///< of the token issued next: division done; next cycle to try. 0: not known yet
+  struct stream x, y;
+  struct stream *chunk; ///< whose chunk is under way
+  uint64_t chunk_left, chunk_end, loads;
+  bool chunk_y;
+  enum { PAIRS, PREFIX, LIST, ENDED } phase;
+  uint64_t step, step_at;
+  uint64_t disp_end;
+};
+
+static uint64_t later(uint64_t a, uint64_t b) { return a > b ? a : b; }
+
+// ---- output streams
+
+/// Array after array, from the cycle in which the one before is found written.
+static void next_array(struct stream *s, uint64_t c) {
+  while (s->next < 3) {
+    s->at = s->address[s->next];
+    s->left = s->bytes[s->next++];
+    c++;
+    if (s->left) {
+      s->from = c;
+      return;
+    }
+  }
+  s->done = c;
+}
+
+static inline void push_beat(struct stream *s, uint64_t c) { s->push[s->pushed++ % (2 * QUEUE)] = c; }
+
+/// A word enters the packer in cycle c; the last one of its array closes the beat.
+static inline void push_word(const struct router *r, struct stream *s, uint64_t c, bool last) {
+  if (++s->lane == r->lanes || last) {
+    push_beat(s, c);
+    s->lane = 0;
+  }
+}
+
+/// Whether at most `most` beats are queued in cycle c, which must not go back. Otherwise *retry is the next cycle in
+/// which that can change, or VB_UNKNOWN while it is not known whether a pop came before c.
+static bool has_room(struct stream *s, uint64_t c, uint64_t most, uint64_t *retry) {
+  while (s->pushed_before < s->pushed && s->push[s->pushed_before % (2 * QUEUE)] < c) s->pushed_before++;
+  while (s->popped_before < s->popped && s->pop[s->popped_before % (2 * QUEUE)] < c) s->popped_before++;
+  if (s->pushed_before - s->popped_before <= most) return true;
+  *retry = s->popped_before < s->popped ? s->pop[s->popped_before % (2 * QUEUE)] + 1 : VB_UNKNOWN;
+  return false;
+}
+
+/// The same for both streams; the cycles until the retry are marked as waiting for a write.
+static bool both_have_room(struct router *r, uint64_t *c, uint64_t most) {
+  for (;;) {
+    uint64_t retry = 0;
+    if (has_room(&r->x, *c, most, &retry) && has_room(&r->y, *c, most, &retry)) return true;
+    if (retry == VB_UNKNOWN) {
+      // The other one may know that it is full.
+      if (has_room(&r->y, *c, most, &retry) || retry == VB_UNKNOWN) return false;
+    }
+    vb_marks_set(&r->marks, WAIT, *c, retry);
+    *c = retry;
+  }
+}
+
+/// First cycle in which the stream offers a chunk, and its size.
+static uint64_t chunk_from(const struct router *r, const struct stream *s, uint64_t *beats) {
+  if (!s->left) return VB_UNKNOWN;
+  *beats = (s->left + 4 * r->lanes - 1) / (4 * r->lanes);
+  if (*beats > CHUNK) *beats = CHUNK;
+  if (s->pushed < s->promised + *beats) return VB_UNKNOWN;
+  return later(s->from, s->push[(s->promised + *beats - 1) % (2 * QUEUE)] + 1);
+}
+
+/// Beats that the write master loaded leave their queue.
+static bool pop_loaded(struct router *r) {
+  uint64_t n = vb_port_wr_loaded(&r->port);
+  if (r->loads == n) return false;
+  for (; r->loads < n; r->loads++) {
+    r->chunk_end = r->port.wr.load[r->loads % VB_PORT_LOADS];
+    r->chunk->pop[r->chunk->popped++ % (2 * QUEUE)] = r->chunk_end;
+    r->chunk_left--;
+  }
+  return true;
+}
+
+/// The next chunk, when it is known whose it is: streams take turns where both have one.
+static bool take_chunk(struct router *r) {
+  if (r->chunk_left) return false;
+  uint64_t xn = 0, yn = 0, ready = vb_port_wr_ready(&r->port);
+  uint64_t x = chunk_from(r, &r->x, &xn), y = chunk_from(r, &r->y, &yn);
+  if (ready == VB_UNKNOWN || (x == VB_UNKNOWN && y == VB_UNKNOWN)) return false;
+  uint64_t c = later(later(ready, r->chunk_end), x < y ? x : y);
+  // What is not known yet comes after the next access.
+  if ((x == VB_UNKNOWN || y == VB_UNKNOWN) && c > vb_port_peek(&r->port)) return false;
+  r->chunk_y = x <= c && y <= c ? !r->chunk_y : y <= c;
+  struct stream *s = r->chunk = r->chunk_y ? &r->y : &r->x;
+  uint64_t beats = r->chunk_y ? yn : xn, full = (uint64_t)CHUNK * 4 * r->lanes, bytes = s->left < full ? s->left : full;
+  r->chunk_left = beats;
+  s->promised += beats;
+  vb_port_wr_cmd(&r->port, c, s->at, (uint32_t)bytes);
+  vb_port_wr_data(&r->port, c + 1, beats);
+  s->at += bytes;
+  s->left -= bytes;
+  if (!s->left) next_array(s, c + 1);
+  pop_loaded(r);
+  return true;
+}
+
+// ---- rows of logits
+
+static uint32_t lane_of(const struct router *r, uint64_t row) {
+  return (uint32_t)((r->logits + row * r->stride) >> 2) & (r->lanes - 1);
+}
+static uint32_t beats_of(const struct router *r, uint64_t row) {
+  return (lane_of(r, row) + r->experts + r->lanes - 1) >> r->lanes_log2;
+}
+
+static void tell_rows(struct router *r) {
+  const struct vb_port_rd *rd = &r->port.rd[0];
+  uint64_t beat = 4 * r->lanes, mask = ((uint64_t)1 << 40) - 1;
+  if (rd->told - rd->taken > VB_PORT_COMMANDS / 2) return;
+  for (; r->rows_told < r->tokens; r->rows_told++) {
+    uint64_t row = (r->logits + r->rows_told * r->stride) & mask;
+    if (!vb_port_rd_cmd(&r->port, 0, VB_CYCLE_START + 2, row & ~(beat - 1), beats_of(r, r->rows_told))) return;
+  }
+}
+
+/// Beats into the unit: a place must be free, rows end apart.
+static bool accept_rows(struct router *r) {
+  const struct vb_port_rd *rd = &r->port.rd[0];
+  bool moved = false;
+  uint64_t run = 0, to = 0; // cycles of beats one after another
+  while (vb_port_rd_known(rd)) {
+    uint64_t t = later(vb_port_rd_time(rd, 0), r->last_accept + 1);
+    if (r->bias_left) {
+      if (++r->row_at == r->row_beats) {
+        r->bias_left = false;
+        r->row_at = 0;
+        r->row_beats = beats_of(r, 0);
+      }
+    } else {
+      if (r->row >= PLACES) {
+        if (r->row >= PLACES + r->ranked) break;
+        t = later(t, r->pass3_end[(r->row - PLACES) % HISTORY] + 1);
+      }
+      if (++r->row_at == r->row_beats) {
+        if (r->row) t = later(t, r->row_end[(r->row - 1) % HISTORY] + GAP);
+        r->row_end[r->row % HISTORY] = t;
+        r->beats[r->row % HISTORY] = r->row_beats;
+        r->row++;
+        r->row_at = 0;
+        if (r->row < r->tokens) r->row_beats = beats_of(r, r->row);
+      }
+    }
+    vb_port_rd_pop(&r->port, 0, t);
+    r->last_accept = t;
+    moved = true;
+    if (t != to) {
+      vb_marks_set(&r->marks, WORK, run, to);
+      run = t;
+    }
+    to = t + 1;
+  }
+  if (!moved) return false;
+  vb_marks_set(&r->marks, WORK, run, to);
+  vb_marks_set(&r->marks, READS, r->read_marked, to); // reads are under way until the last beat
+  r->read_marked = to;
+  tell_rows(r);
+  return true;
+}
+
+// ---- tokens
+
+/// A token whose row is in passes to the point where its division can start.
+static bool rank_token(struct router *r) {
+  uint64_t t = r->ranked, slot = t % HISTORY;
+  if (t == r->row || (t >= BANKS && t >= BANKS + r->issued)) return false;
+  uint64_t b = r->beats[slot], ranked = r->row_end[slot] + SCORE + RANK + r->lanes_log2;
+  uint64_t pass2 = later(ranked + 1, r->pass2_free), known = pass2 + b + TOPK;
+  r->pass2_free = pass2 + b + 1;
+  uint64_t pass3 = later(known + 1, r->pass3_free);
+  if (t >= BANKS) pass3 = later(pass3, r->hand[(t - BANKS) % HISTORY] + r->k + 1); // its bank is free
+  uint64_t end = pass3 + 1 + b, ready = end + WEIGH;
+  r->pass3_end[slot] = end;
+  r->pass3_free = end + 1;
+  vb_marks_set(&r->marks, WORK, pass3 + 1, end + 1);
+  if (r->aligned) {
+    uint64_t start = later(ready + 1, r->align_free);
+    r->align_free = start + r->k + 1;
+    ready = start + r->k + ALIGN;
+  }
+  r->ready[slot] = ready;
+  r->ranked++;
+  return true;
+}
+
+/// Its division, and its weights when both queues have room for a token.
+static bool issue_token(struct router *r) {
+  uint64_t t = r->issued, slot = t % HISTORY;
+  if (t == r->ranked) return false;
+  if (!r->try_at) {
+    uint64_t done = later(r->ready[slot] + 1, r->div_free) + DIVIDE;
+    r->try_at = t ? later(done, r->hand[(t - 1) % HISTORY] + r->k) : done;
+  }
+  if (!both_have_room(r, &r->try_at, r->room)) return false;
+  uint64_t h = r->try_at;
+  r->hand[slot] = h;
+  r->div_free = h + 1;
+  vb_marks_set(&r->marks, WORK, h + 1, h + 1 + r->k);
+  vb_marks_set(&r->marks, WORK, h + 1 + GATE, h + 1 + GATE + r->k);
+  vb_marks_set(&r->marks, INSIDE, r->row_end[slot] + 1, h + 1 + r->k + GATE);
+  for (uint32_t i = 0; i < r->k; i++) {
+    bool last = t + 1 == r->tokens && i + 1 == r->k;
+    push_word(r, &r->x, h + 1 + GATE + i, last);
+    push_word(r, &r->y, h + 1 + GATE + i, last);
+  }
+  r->issued++;
+  r->try_at = 0;
+  if (r->issued == r->tokens) r->step_at = h + 1 + GATE + r->k + 1; // finish a cycle after the last pair was counted
+  return true;
+}
+
+// ---- dispatch
+
+static bool dispatch(struct router *r) {
+  uint64_t steps;
+  switch (r->phase) {
+  case PAIRS:
+    if (r->issued < r->tokens) return false;
+    r->phase = PREFIX;
+    return true;
+  case PREFIX: // E + 1 words of offsets, E of the histogram
+    while (r->step <= r->experts) {
+      if (!both_have_room(r, &r->step_at, WORD_ROOM)) return false;
+      uint64_t c = r->step_at++;
+      vb_marks_set(&r->marks, WORK, c, c + 1);
+      if (r->step < r->experts) push_word(r, &r->x, c + 1, r->step + 1 == r->experts);
+      push_word(r, &r->y, c + 1, r->step == r->experts);
+      r->step++;
+    }
+    r->step = 0;
+    r->phase = LIST;
+    r->disp_end = r->step_at + 1; // the last word leaves a cycle after its step
+    if (!r->pairs) r->phase = ENDED;
+    vb_marks_set(&r->marks, WORK, r->step_at, r->step_at + r->pairs); // scatter
+    r->step_at += r->pairs + 3;                                       // and its last write lands
+    return true;
+  case LIST:
+    steps = (r->pairs + r->lanes - 1) >> r->lanes_log2;
+    while (r->step < steps) {
+      if (!both_have_room(r, &r->step_at, WORD_ROOM)) return false;
+      uint64_t c = r->step_at++;
+      vb_marks_set(&r->marks, WORK, c, c + 1);
+      push_beat(&r->x, c + 1);
+      r->step++;
+      if (r->step % QUEUE == 0) break; // the queue's history is finite
+    }
+    if (r->step == steps) {
+      r->phase = ENDED;
+      r->disp_end = r->step_at + 1;
+    }
+    return true;
+  default: return false;
+  }
+}
+
+/// Cycles up to this one are all marked.
+static uint64_t marked_until(const struct router *r) {
+  if (r->issued == r->tokens) return r->step_at;
+  uint64_t t = r->last_accept + 1;
+  return r->issued < r->row && r->row_end[r->issued % HISTORY] + 1 < t ? r->row_end[r->issued % HISTORY] + 1 : t;
+}
+
+/// False when nothing can go on: the model contradicts itself.
+static bool run(struct router *r) {
+  for (;;) {
+    bool moved;
+    do {
+      moved = accept_rows(r);
+      while (rank_token(r)) moved = true;
+      while (issue_token(r)) moved = true;
+      moved |= dispatch(r);
+      moved |= pop_loaded(r);
+      if (!moved) moved = take_chunk(r); // may depend on all that is known
+    } while (moved);
+    uint64_t until = marked_until(r);
+    if (until > r->marks.at + 8192) vb_marks_count(&r->marks, until);
+    if (vb_port_step(&r->port)) continue;
+    return r->phase == ENDED && !r->chunk_left && r->x.done && r->y.done;
+  }
+}
+
+static void prepare(struct router *r, const struct vb_hw_config *hw, const uint64_t *args) {
+  r->lanes = hw->axi_data_bits / 32;
+  while ((1u << r->lanes_log2) < r->lanes) r->lanes_log2++;
+  r->tokens = (uint32_t)args[VB_ROUTER_ARG_TOKENS];
+  r->experts = (uint32_t)args[VB_ROUTER_ARG_EXPERTS];
+  r->k = (uint32_t)args[VB_ROUTER_ARG_K];
+  r->pairs = r->tokens * r->k;
+  r->aligned = (uint32_t)args[VB_ROUTER_ARG_SCORE] == 1 &&
+               (uint32_t)args[VB_ROUTER_ARG_RENORM] == 1; // sigmoids, divided by their sum
+  r->logits = args[VB_ROUTER_ARG_LOGITS];
+  r->stride = (uint32_t)args[VB_ROUTER_ARG_LOGITS_STRIDE];
+  r->room = QUEUE - ((16 + 12 + r->lanes - 1) / r->lanes + 2);
+  r->x = (struct stream){.address = {args[VB_ROUTER_ARG_IDS], args[VB_ROUTER_ARG_HIST], args[VB_ROUTER_ARG_LIST]},
+                         .bytes = {4 * r->pairs, 4 * r->experts, 4 * r->pairs}};
+  r->y = (struct stream){.address = {args[VB_ROUTER_ARG_GATES], args[VB_ROUTER_ARG_OFFSETS], 0},
+                         .bytes = {4 * r->pairs, 4 * r->experts + 4, 0}};
+  next_array(&r->x, VB_CYCLE_START + 2);
+  next_array(&r->y, VB_CYCLE_START + 2);
+  r->read_marked = VB_CYCLE_START + 2;
+  r->step_at = VB_CYCLE_START + 3; // without tokens
+  r->row_beats = beats_of(r, 0);
+  if ((uint32_t)args[VB_ROUTER_ARG_USE_BIAS] && r->tokens) {
+    r->bias_left = true;
+    r->row_beats = (r->experts + r->lanes - 1) >> r->lanes_log2;
+    vb_port_rd_cmd(&r->port, 0, VB_CYCLE_START + 2, args[VB_ROUTER_ARG_BIAS], r->row_beats);
+  }
+  tell_rows(r);
+}
+
+static int collect(struct router *r, struct vb_cycle_result *out) {
+  uint64_t done = later(later(r->disp_end, r->chunk_end + 1), later(r->x.done, r->y.done)); // done_o of the core
+  uint64_t last = later(done + 1, vb_port_wr_idle(&r->port));
+  vb_marks_count(&r->marks, done + 1);
+  out->cycles = last + 1 - VB_CYCLE_START;
+  out->classes[VB_HW_CLASS_BUSY] = r->marks.count[WORK] + 2; // and the cycles of start and check
+  out->classes[VB_HW_CLASS_WRITE] = r->marks.count[WAIT];
+  out->classes[VB_HW_CLASS_DEPENDENCY] = r->marks.count[INSIDE];
+  out->classes[VB_HW_CLASS_READ] = r->marks.count[READS];
+  out->classes[VB_HW_CLASS_DRAIN] = r->marks.count[VB_MARK_LAYERS] + last - done;
+  out->bytes_read = r->port.bytes_read;
+  out->bytes_written = r->port.bytes_written;
+  out->dram = *vb_dram_get_stats(r->port.dram);
+  return r->marks.failed ? -1 : 0;
+}
+
+int vb_cycle_router(const struct vb_cycle_env *env, const struct vb_golden_memory *mem, const uint64_t *args,
+                    struct vb_cycle_result *result) {
+  (void)mem; // nothing depends on values
+  *result = (struct vb_cycle_result){.error = vb_golden_router_error(env->hw, args)};
+  if (result->error) {
+    result->cycles = result->classes[VB_HW_CLASS_BUSY] = 2; // start and check
+    return 0;
+  }
+  struct router *r = calloc(1, sizeof *r);
+  if (!r) return -1;
+  int status = vb_port_init(&r->port, env, 1, 64, 16, 8);
+  if (status == 0) status = vb_marks_init(&r->marks, VB_CYCLE_START + 2);
+  if (status == 0) {
+    prepare(r, env->hw, args);
+    status = run(r) ? collect(r, result) : -2;
+  }
+  vb_marks_free(&r->marks);
+  vb_port_free(&r->port);
+  free(r);
+  return status;
+}

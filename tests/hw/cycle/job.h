@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+/// @file job.h
+/// A job on a simulated unit, its cycles by the exact model, its outputs by the golden model. Generators of random jobs
+/// are one file a unit (gen_<unit>.c).
+#ifndef VB_TESTS_HW_CYCLE_JOB_H
+#define VB_TESTS_HW_CYCLE_JOB_H
+#include "cycle/cycle.h"
+#include "icd/backend.h"
+#include "support/harness.h"
+
+enum { CJOB_SLOTS = 30, CJOB_ARENA = 16 << 20 };
+
+struct cunit {
+  const char *name;
+  int (*cycles)(const struct vb_cycle_env *, const struct vb_golden_memory *, const uint64_t *,
+                struct vb_cycle_result *);
+  uint32_t (*golden)(const struct vb_golden_memory *, const struct vb_hw_config *, const uint64_t *);
+};
+
+/// A device of one configuration, part and seed beside the memory that the golden model works on.
+struct cdevice {
+  const struct vb_sim_config *config;
+  struct vb_cycle_env env;
+  vb_sim_device *sim;
+  struct vb_golden_memory mem; ///< its first CJOB_ARENA bytes
+};
+
+struct cjob {
+  const struct cunit *unit;
+  uint64_t args[CJOB_SLOTS];
+  uint64_t bytes[CJOB_SLOTS]; ///< of a buffer argument; 0: none
+  struct vb_sim_result rtl;
+  struct vb_cycle_result model;
+  double rtl_seconds, model_seconds;
+};
+
+/// The hardware configuration called `name`; NULL when it was not built.
+const struct vb_hw_config *cdev_config(const char *name);
+struct cdevice cdev_new(const struct vb_hw_config *hw, const struct vb_dram_part *part, bool noise, uint64_t seed);
+void cdev_free(struct cdevice *d);
+
+/// Gives buffer argument `slot` `bytes` bytes at a random 64-byte boundary behind the buffers before; false: no room.
+bool cjob_buffer(struct cdevice *d, struct cjob *j, struct vb_rng *r, uint32_t slot, uint64_t bytes);
+/// The memory of a buffer argument.
+void *cjob_at(const struct cdevice *d, const struct cjob *j, uint32_t slot);
+/// Runs it on the RTL and by the model: every cycle, class and byte must agree, and the outputs with the golden model. A
+/// difference prints a line that VERBATIM_CYCLE_JOB replays.
+bool cjob_check(struct cdevice *d, struct cjob *j);
+/// The job of such a line, and its device. The contents of its buffers are not in it; false: it cannot be read.
+bool cjob_parse(const char *line, struct cdevice *d, struct cjob *j);
+
+extern const struct cunit cunit_router;
+/// A random job, at most about `size` thousand cycles long.
+bool cgen_router(struct cdevice *d, struct cjob *j, struct vb_rng *r, uint32_t size);
+#endif

@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: Apache-2.0
+// The exact cycle model against the RTL: one wrong cycle, class or byte fails (docs/cycle-model.md).
+#include "job.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+typedef bool generator(struct cdevice *, struct cjob *, struct vb_rng *, uint32_t);
+static const struct vb_hw_config *hw;
+
+/// Devices of every part, quiet and with noise, some jobs on each.
+static void random_jobs(generator *make, uint64_t devices, uint64_t jobs) {
+  struct vb_rng r = vb_test_rng();
+  uint64_t done = 0;
+  double rtl = 0, model = 0;
+  for (uint64_t i = 0; i < devices; i++) {
+    const struct vb_dram_part *part = vb_dram_at((uint32_t)(i % 4));
+    struct cdevice d = cdev_new(hw, part, i / 4 % 3 != 0, vb_rng_next(&r) >> 16);
+    for (uint64_t n = 0; n < jobs; n++) {
+      struct cjob j;
+      if (!make(&d, &j, &r, vb_test_campaign && n == 0 ? 40 : 8)) continue;
+      if (!cjob_check(&d, &j)) n = jobs; // the next device: one report each is enough
+      done++;
+      rtl += j.rtl_seconds;
+      model += j.model_seconds;
+    }
+    cdev_free(&d);
+  }
+  VB_CHECK(done >= devices * jobs * 3 / 4, "only %llu jobs", (unsigned long long)done);
+  printf("  %s: %llu jobs, RTL %.2f s, model %.4f s\n", hw->name, (unsigned long long)done, rtl, model);
+}
+
+/// The comparison must be able to fail: the same job on another part, or with other noise, takes other cycles.
+static void sensitive(generator *make) {
+  struct vb_rng r = vb_test_rng();
+  uint64_t differ = 0, n = 40;
+  for (uint64_t i = 0; i < n; i++) {
+    struct cdevice d = cdev_new(hw, vb_dram_at((uint32_t)(i % 3)), i % 2, i + 1);
+    struct cjob j;
+    struct vb_cycle_result other = {0};
+    while (!make(&d, &j, &r, 8)) {
+    }
+    struct vb_cycle_env env = d.env;
+    if (i % 2) env.seed += 1000;
+    else env.part = vb_dram_at((uint32_t)((i + 1) % 3));
+    CU_ASSERT_EQUAL(j.unit->cycles(&d.env, &d.mem, j.args, &j.model), 0);
+    CU_ASSERT_EQUAL(j.unit->cycles(&env, &d.mem, j.args, &other), 0);
+    differ += other.cycles != j.model.cycles;
+    cdev_free(&d);
+  }
+  VB_CHECK(differ > n * 3 / 4, "only %llu of %llu", (unsigned long long)differ, (unsigned long long)n);
+}
+static void router_sensitive(void) { sensitive(cgen_router); }
+
+static void router(void) { random_jobs(cgen_router, vb_test_count(16, 400), 6); }
+
+static void replay(void) {
+  const char *line = getenv("VERBATIM_CYCLE_JOB");
+  struct cdevice d;
+  struct cjob j;
+  CU_ASSERT_FALSE(cjob_parse("base ddr4-2400 quiet 1 router 12", &d, &j));
+  if (!line || strncmp(line, hw->name, strlen(hw->name)) != 0) return;
+  if (!VB_CHECK(cjob_parse(line, &d, &j), "cannot read '%s'", line)) return;
+  cjob_check(&d, &j);
+  cdev_free(&d);
+}
+
+static int use(const char *name) {
+  hw = cdev_config(name);
+  return hw ? 0 : -1;
+}
+static int use_small(void) { return use("small"); }
+static int use_base(void) { return use("base"); }
+static int use_paper(void) { return use("paper"); }
+
+int main(int argc, char **argv) {
+  static const struct vb_test tests[] = {
+      {"replay", replay}, {"router", router}, {"router_sensitive", router_sensitive}, {0}};
+  const struct vb_suite suites[] = {{"cycle_small", tests, use_small, NULL},
+                                    {"cycle_base", tests, use_base, NULL},
+                                    {"cycle_paper", tests, use_paper, NULL},
+                                    {0}};
+  return vb_test_main(argc, argv, suites);
+}
