@@ -16,7 +16,7 @@ enum {
   TOPK = 3,     ///< last beat read to top_done
   WEIGH = 13,   ///< last beat read to ready_o
   ALIGN = 4,    ///< last weight added to ready_o
-  DIVIDE = 36,  ///< div_take_o to the result
+  DIVIDE = 20,  ///< div_take_o to the result: vb_unorm 2, vb_recip 16
   GATE = 11,    ///< issue to valid_o
   CHUNK = 16,   ///< beats
   WORD_ROOM = QUEUE - 4
