@@ -25,7 +25,7 @@ VB_NATIVE ?= 1
 SIM_TRACE ?=
 
 # A unit is a folder of hw/ with its top module vb_<unit>.sv.
-SIM_UNITS := $(foreach u,router attention,$(if $(wildcard hw/$u/vb_$u.sv),$u))
+SIM_UNITS := $(foreach u,router attention indexer,$(if $(wildcard hw/$u/vb_$u.sv),$u))
 SIM_DIR := $(BUILD)/sim$(if $(SIM_TRACE),-trace)
 VERILATOR_ROOT ?= $(shell $(VERILATOR) --getenv VERILATOR_ROOT 2>/dev/null)
 SIM_VINC := $(VERILATOR_ROOT)/include

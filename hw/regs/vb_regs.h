@@ -122,6 +122,57 @@ enum {
   X(o_token_stride, U32, 19, "bytes") \
   X(id, U32, 20, "number")
 
+/// Argument slots of the unit `indexer`.
+enum {
+  VB_INDEXER_ARG_Q = 0,
+  VB_INDEXER_ARG_W = 1,
+  VB_INDEXER_ARG_K = 2,
+  VB_INDEXER_ARG_SCORE = 3,
+  VB_INDEXER_ARG_LIST = 4,
+  VB_INDEXER_ARG_COUNT = 5,
+  VB_INDEXER_ARG_MODE = 6,
+  VB_INDEXER_ARG_TOKENS = 7,
+  VB_INDEXER_ARG_HEADS = 8,
+  VB_INDEXER_ARG_DK = 9,
+  VB_INDEXER_ARG_TOPK = 10,
+  VB_INDEXER_ARG_KEY_BEGIN = 11,
+  VB_INDEXER_ARG_KEY_END = 12,
+  VB_INDEXER_ARG_FIRST_COUNT = 13,
+  VB_INDEXER_ARG_W_SCALE = 14,
+  VB_INDEXER_ARG_Q_STRIDE = 15,
+  VB_INDEXER_ARG_W_STRIDE = 16,
+  VB_INDEXER_ARG_SCORE_STRIDE = 17,
+  VB_INDEXER_ARG_LIST_STRIDE = 18,
+  VB_INDEXER_ARG_ID = 19,
+  VB_INDEXER_NUM_ARGS = 20
+};
+/// Errors of its own.
+enum {
+  VB_HW_ERR_INDEXER_RECORD = 0x30, ///< a block code above its record's largest code; at the end of the job, its results must not be used
+};
+/// X(name, kind, slot, unit) for every argument; kinds: BUFFER_R BUFFER_W BUFFER_RW U32 U64.
+#define VB_INDEXER_ARGS(X) \
+  X(q, BUFFER_R, 0, "records [heads]") \
+  X(w, BUFFER_R, 1, "F32Z [heads]") \
+  X(k, BUFFER_R, 2, "records") \
+  X(score, BUFFER_RW, 3, "u32 ordered keys") \
+  X(list, BUFFER_W, 4, "u32 [k]") \
+  X(count, BUFFER_W, 5, "u32 [tokens]") \
+  X(mode, U32, 6, "mode") \
+  X(tokens, U32, 7, "tokens") \
+  X(heads, U32, 8, "heads") \
+  X(dk, U32, 9, "elements") \
+  X(topk, U32, 10, "keys") \
+  X(key_begin, U32, 11, "keys") \
+  X(key_end, U32, 12, "keys") \
+  X(first_count, U32, 13, "keys") \
+  X(w_scale, U32, 14, "F32Z") \
+  X(q_stride, U32, 15, "bytes") \
+  X(w_stride, U32, 16, "bytes") \
+  X(score_stride, U32, 17, "bytes") \
+  X(list_stride, U32, 18, "bytes") \
+  X(id, U32, 19, "number")
+
 /// Argument slots of the unit `router`.
 enum {
   VB_ROUTER_ARG_LOGITS = 0,
@@ -185,6 +236,9 @@ static inline const char *vb_hw_error_text(const char *unit, uint32_t code) {
   if (strcmp(unit, "attention") == 0) {
     if (code == 0x30) return "a block code above its record's largest code; at the end of the job, its results must not be used";
     if (code == 0x31) return "m below a score, or EM below a value exponent, of a split job; likewise";
+  }
+  if (strcmp(unit, "indexer") == 0) {
+    if (code == 0x30) return "a block code above its record's largest code; at the end of the job, its results must not be used";
   }
   return "an error that is not described";
 }

@@ -9,5 +9,6 @@ package vb_cfg_pkg;
   localparam int unsigned AxiIdw = 4;
   localparam int unsigned MaxBurst = 16;
   localparam int unsigned RouterMaxPairs = 65536;
-  localparam logic [31:0] Word = 32'h5ed2afda;  // read back by the driver
+  localparam int unsigned IndexerKeys = 32768;
+  localparam logic [31:0] Word = 32'he36ca3c9;  // read back by the driver
 endpackage

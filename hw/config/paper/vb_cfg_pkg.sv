@@ -9,5 +9,6 @@ package vb_cfg_pkg;
   localparam int unsigned AxiIdw = 4;
   localparam int unsigned MaxBurst = 16;
   localparam int unsigned RouterMaxPairs = 65536;
-  localparam logic [31:0] Word = 32'he15ab742;  // read back by the driver
+  localparam int unsigned IndexerKeys = 131072;
+  localparam logic [31:0] Word = 32'hc5e270b8;  // read back by the driver
 endpackage

@@ -9,5 +9,6 @@ package vb_cfg_pkg;
   localparam int unsigned AxiIdw = 4;
   localparam int unsigned MaxBurst = 16;
   localparam int unsigned RouterMaxPairs = 4096;
-  localparam logic [31:0] Word = 32'hc30947b6;  // read back by the driver
+  localparam int unsigned IndexerKeys = 4096;
+  localparam logic [31:0] Word = 32'h7dec76d2;  // read back by the driver
 endpackage

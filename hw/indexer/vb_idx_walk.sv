@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Walks the tokens of a job: how many are left, and how many keys the current one sees. Reading, sequencing and
+// writing walk at their own pace, each with a walker of its own, so no token numbers are passed between them.
+module vb_idx_walk (
+  input  logic                              clk_i,
+  input  logic                              job_i,     ///< pulse: back to the first token
+  input  logic                              next_i,    ///< pulse: the next token
+  input  logic [vb_idx_pkg::NumArgs*64-1:0] args_i,
+  output logic                              done_o,    ///< no token left
+  output logic                              last_o,    ///< the current token is the last
+  output logic [20:0]                       n_o        ///< keys of the current token
+);
+  logic [20:0] left_q;
+  logic [32:0] lim_q, stop, keys;
+  logic [31:0] begin_k, end_k;
+
+  assign begin_k = args_i[64*vb_idx_pkg::ArgKeyBegin +: 32];
+  assign end_k   = args_i[64*vb_idx_pkg::ArgKeyEnd +: 32];
+  assign stop    = (lim_q < {1'b0, end_k}) ? lim_q : {1'b0, end_k};
+  assign keys    = (stop > {1'b0, begin_k}) ? stop - {1'b0, begin_k} : 33'd0;
+  assign n_o     = keys[20:0];  // the descriptor check bounds it
+  assign done_o  = left_q == 21'd0;
+  assign last_o  = left_q == 21'd1;
+
+  always_ff @(posedge clk_i) begin
+    if (job_i) begin
+      left_q <= args_i[64*vb_idx_pkg::ArgTokens +: 21];
+      lim_q  <= {1'b0, args_i[64*vb_idx_pkg::ArgFirstCount +: 32]};
+    end else if (next_i) begin
+      left_q <= left_q - 21'd1;
+      lim_q  <= lim_q + 33'd1;
+    end
+  end
+
+  logic unused_walk;
+  assign unused_walk = ^{args_i, keys[32:21]};
+endmodule

@@ -1,0 +1,13 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Indexer: its kernel as the driver sees it. Compiled once a configuration (make/sim.mk sets VB_*).
+#include "unit_model.h"
+#include VB_MODEL_H
+
+static const vb_sim_arg args[] = {VB_INDEXER_ARGS(VB_UNIT_ARG)};
+static const vb_sim_kernel kernel = {"indexer", args, sizeof args / sizeof *args};
+
+extern const vb::UnitEntry VB_UNIT_ENTRY;
+const vb::UnitEntry VB_UNIT_ENTRY = {VB_CONFIG_NAME, &kernel, [](const vb::UnitEnv &env) -> std::unique_ptr<vb::Unit> {
+                                       return std::make_unique<vb::UnitModel<VB_MODEL>>(kernel, env);
+                                     }};
