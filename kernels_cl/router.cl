@@ -9,6 +9,8 @@ uint vb_router_weight(int m, uint z) {
 }
 
 #define VB_SCORE_SOFTMAX 0u
+// Gate of a dropped pair while the lists are made; no carrier value.
+#define VB_DROPPED 0x80000000u
 
 // Key and inverted index as one integer: larger means earlier in the total order. Key 0 marks an excluded expert.
 ulong vb_place(uint key, uint index) { return ((ulong)key << 32) | (0xffffffffu - index); }
@@ -72,7 +74,7 @@ void vb_sigmoid_gates(__global const uint *z, __global const uint *ids, __global
 __kernel void vb_router_select(__global const uint *logits, __global const uint *bias, __global uint *key,
                                __global uint *rank, __global uint *ids, __global uint *gates, uint experts, uint k,
                                uint score, uint renorm, uint scale, uint biased, uint groups, uint kept,
-                               uint group_top) {
+                               uint group_top, uint threshold) {
   size_t t = get_global_id(0);
   __global const uint *z = logits + t * experts;
   key += t * experts;
@@ -89,13 +91,18 @@ __kernel void vb_router_select(__global const uint *logits, __global const uint 
     if (key[e] && vb_place(key[e], e) >= last) ids[n++] = e;
   if (score == VB_SCORE_SOFTMAX) vb_softmax_gates(z, ids, gates, experts, k, renorm);
   else vb_sigmoid_gates(z, ids, gates, k, renorm);
-  for (uint i = 0u; i < k; i++) gates[i] = vb_mul(gates[i], scale);
+  for (uint i = 0u; i < k; i++) gates[i] = gates[i] < threshold ? VB_DROPPED : vb_mul(gates[i], scale);
 }
 
-// Items: expert.
-__kernel void vb_router_count(__global const uint *ids, __global uint *hist, uint pairs) {
+// Items: expert, who drops what is beyond its capacity.
+__kernel void vb_router_count(__global const uint *ids, __global uint *gates, __global uint *hist, uint pairs,
+                              uint capacity) {
   uint e = (uint)get_global_id(0), n = 0u;
-  for (uint p = 0u; p < pairs; p++) n += ids[p] == e;
+  for (uint p = 0u; p < pairs; p++) {
+    if (ids[p] != e || gates[p] == VB_DROPPED) continue;
+    if (capacity && n == capacity) gates[p] = VB_DROPPED;
+    else n++;
+  }
   hist[e] = n;
 }
 
@@ -109,9 +116,15 @@ __kernel void vb_router_offsets(__global const uint *hist, __global uint *offset
   offsets[experts] = at;
 }
 
-// Items: expert.
-__kernel void vb_router_list(__global const uint *ids, __global const uint *offsets, __global uint *list, uint pairs) {
+// Items: expert; the last one fills what dropped pairs leave free.
+__kernel void vb_router_list(__global const uint *ids, __global uint *gates, __global const uint *offsets,
+                             __global uint *list, uint pairs) {
   uint e = (uint)get_global_id(0), at = offsets[e];
-  for (uint p = 0u; p < pairs; p++)
-    if (ids[p] == e) list[at++] = p;
+  for (uint p = 0u; p < pairs; p++) {
+    if (ids[p] != e) continue;
+    if (gates[p] == VB_DROPPED) gates[p] = 0u;
+    else list[at++] = p;
+  }
+  if (e == get_global_size(0) - 1u)
+    while (at < pairs) list[at++] = 0xffffffffu;
 }

@@ -97,7 +97,7 @@ static void select_experts(const struct vb_isa *isa, const struct vb_router_op *
     if (!(out && out[e]) && rank_key(w->u[e], e) >= least) ids[n++] = e;
   if (op->score == VB_SCORE_SOFTMAX) softmax_gates(op, z, ids, gates, w->weight);
   else sigmoid_gates(op, z, ids, gates);
-  for (uint32_t i = 0; i < op->k; i++) gates[i] = vb_mul(gates[i], op->scale);
+  for (uint32_t i = 0; i < op->k; i++) gates[i] = gates[i] < op->threshold ? VB_DROPPED : vb_mul(gates[i], op->scale);
 }
 
 void vb_cpu_router(const struct vb_router_op *op, int threads) {
@@ -119,8 +119,17 @@ void vb_cpu_router(const struct vb_router_op *op, int threads) {
   // A stable counting sort; offsets[e + 1] serves as the write position of expert e and ends where it has to.
   const uint64_t pairs = (uint64_t)tokens * op->k;
   for (uint32_t e = 0; e < op->experts; e++) op->hist[e] = 0;
-  for (uint64_t p = 0; p < pairs; p++) op->hist[op->ids[p]]++;
+  const uint32_t capacity = op->capacity ? op->capacity : UINT32_MAX;
+  for (uint64_t p = 0; p < pairs; p++) {
+    uint32_t *n = &op->hist[op->ids[p]];
+    if (op->gates[p] == VB_DROPPED || *n == capacity) op->gates[p] = VB_DROPPED;
+    else ++*n;
+  }
   op->offsets[0] = 0;
-  for (uint32_t e = 0, at = 0; e < op->experts; at += op->hist[e++]) op->offsets[e + 1] = at;
-  for (uint64_t p = 0; p < pairs; p++) op->list[op->offsets[op->ids[p] + 1]++] = (uint32_t)p;
+  uint32_t listed = 0;
+  for (uint32_t e = 0; e < op->experts; listed += op->hist[e++]) op->offsets[e + 1] = listed;
+  for (uint64_t p = 0; p < pairs; p++)
+    if (op->gates[p] == VB_DROPPED) op->gates[p] = 0;
+    else op->list[op->offsets[op->ids[p] + 1]++] = (uint32_t)p;
+  for (uint64_t p = listed; p < pairs; p++) op->list[p] = UINT32_MAX;
 }

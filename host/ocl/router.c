@@ -13,10 +13,11 @@ static void source_router(struct vb_ocl *d, const struct vb_router_op *op) {
   VB_RUN(d, "vb_router_select", VB_GRID(tokens, 1), VB_MEM(logits), VB_MEM(bias), VB_MEM(key), VB_MEM(rank),
          VB_MEM(ids), VB_MEM(gates), VB_U32(op->experts), VB_U32(op->k), VB_U32(op->score), VB_U32(op->renorm),
          VB_U32(op->scale), VB_U32(op->bias != NULL), VB_U32(op->groups), VB_U32(op->topk_groups),
-         VB_U32(op->group_top));
-  VB_RUN(d, "vb_router_count", VB_GRID(op->experts, 1), VB_MEM(ids), VB_MEM(hist), VB_U32((cl_uint)pairs));
+         VB_U32(op->group_top), VB_U32(op->threshold));
+  VB_RUN(d, "vb_router_count", VB_GRID(op->experts, 1), VB_MEM(ids), VB_MEM(gates), VB_MEM(hist),
+         VB_U32((cl_uint)pairs), VB_U32(op->capacity));
   VB_RUN(d, "vb_router_offsets", VB_GRID(1, 1), VB_MEM(hist), VB_MEM(offsets), VB_U32(op->experts));
-  VB_RUN(d, "vb_router_list", VB_GRID(op->experts, 1), VB_MEM(ids), VB_MEM(offsets), VB_MEM(list),
+  VB_RUN(d, "vb_router_list", VB_GRID(op->experts, 1), VB_MEM(ids), VB_MEM(gates), VB_MEM(offsets), VB_MEM(list),
          VB_U32((cl_uint)pairs));
   vb_ocl_get_rows(d, ids, 0, op->ids, pairs * 4, pairs * 4, 1);
   vb_ocl_get_rows(d, gates, 0, op->gates, pairs * 4, pairs * 4, 1);
@@ -33,6 +34,8 @@ void vb_ocl_do_router(struct vb_ocl *d, const struct vb_router_op *op) {
                      (uint64_t)op->topk_groups * (op->experts / op->groups) < op->k))
     vb_ocl_fault(d, VB_BAD_INPUT, "router: %u of %u experts from %u of %u groups", op->k, op->experts, op->topk_groups,
                  op->groups);
+  if (op->threshold >> 31)
+    vb_ocl_fault(d, VB_BAD_INPUT, "router: the threshold 0x%08x is not a value from 0 on", op->threshold);
   const char *lacks = vb_ocl_lacks(d, VB_OCL_ROUTER, op);
   if (lacks) vb_ocl_fault(d, VB_BAD_INPUT, "router: %s is not offered by this device", lacks);
   if (d->status != VB_OK) return;

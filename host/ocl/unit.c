@@ -84,7 +84,8 @@ void vb_ocl_unit_router(struct vb_ocl *d, const struct vb_router_op *op) {
   VB_RUN(d, "router", VB_GRID(1, 1), VB_MEM(logits), VB_MEM(ids), VB_MEM(gates), VB_MEM(hist), VB_MEM(offsets),
          VB_MEM(list), VB_U32((cl_uint)tokens), VB_U32(op->experts), VB_U32(op->k), VB_U32((cl_uint)op->score),
          VB_U32(op->renorm), VB_U32((cl_uint)row), VB_U32(op->scale), VB_U32(d->jobs++), VB_MEM(bias), VB_U32(biased),
-         VB_U32(op->groups), VB_U32(op->topk_groups), VB_U32(op->group_top == 2 ? 2 : 1));
+         VB_U32(op->groups), VB_U32(op->topk_groups), VB_U32(op->group_top == 2 ? 2 : 1), VB_U32(op->threshold),
+         VB_U32(op->capacity));
   vb_ocl_get_rows(d, ids, 0, op->ids, pairs * 4, pairs * 4, 1);
   vb_ocl_get_rows(d, gates, 0, op->gates, pairs * 4, pairs * 4, 1);
   vb_ocl_get_rows(d, hist, 0, op->hist, row, row, 1);

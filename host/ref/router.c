@@ -78,7 +78,12 @@ static void select_experts(const struct vb_router_op *op, const vb_z *z, uint32_
     if (among_first(key, op->experts, e, op->k)) ids[n++] = e;
   if (op->score == VB_SCORE_SOFTMAX) softmax_gates(op, z, ids, gates);
   else sigmoid_gates(op, z, ids, gates);
-  for (uint32_t i = 0; i < op->k; i++) gates[i] = vb_mul(gates[i], op->scale);
+  for (uint32_t i = 0; i < op->k; i++) gates[i] = gates[i] < op->threshold ? VB_DROPPED : vb_mul(gates[i], op->scale);
+}
+
+/// Whether the next pair stays: it was not dropped before, and its expert has room.
+static bool stays(const struct vb_router_op *op, uint32_t p) {
+  return op->gates[p] != VB_DROPPED && (!op->capacity || op->hist[op->ids[p]] < op->capacity);
 }
 
 void vb_ref_router(const struct vb_router_op *op) {
@@ -87,11 +92,16 @@ void vb_ref_router(const struct vb_router_op *op) {
   for (uint32_t t = 0; t < tokens; t++) {
     uint32_t *ids = op->ids + (uint64_t)t * op->k;
     select_experts(op, op->logits + (uint64_t)(op->t.begin + t) * op->experts, ids, op->gates + (uint64_t)t * op->k);
-    for (uint32_t i = 0; i < op->k; i++) op->hist[ids[i]]++;
   }
+  for (uint32_t p = 0; p < tokens * op->k; p++)
+    if (stays(op, p)) op->hist[op->ids[p]]++;
+    else op->gates[p] = VB_DROPPED;
   op->offsets[0] = 0;
   for (uint32_t e = 0; e < op->experts; e++) op->offsets[e + 1] = op->offsets[e] + op->hist[e];
+  for (uint32_t p = 0; p < tokens * op->k; p++) op->list[p] = UINT32_MAX;
   for (uint32_t e = 0, at = 0; e < op->experts; e++)
     for (uint32_t p = 0; p < tokens * op->k; p++)
-      if (op->ids[p] == e) op->list[at++] = p;
+      if (op->ids[p] == e && op->gates[p] != VB_DROPPED) op->list[at++] = p;
+  for (uint32_t p = 0; p < tokens * op->k; p++)
+    if (op->gates[p] == VB_DROPPED) op->gates[p] = 0;
 }

@@ -114,11 +114,16 @@ void vb_merge_router(const struct vb_router_op *op, const struct vb_router_op *p
     for (uint32_t p = 0; p < parts; p++) {
       uint32_t shift = (part[p].t.begin - op->t.begin) * op->k;
       const uint32_t *list = part[p].list + part[p].offsets[e];
-      for (uint32_t i = 0; i < part[p].hist[e]; i++) op->list[at++] = list[i] + shift;
+      for (uint32_t i = 0; i < part[p].hist[e]; i++) {
+        // A part drops what is beyond the capacity by itself; earlier parts may have used it up.
+        if (op->capacity && at - op->offsets[e] == op->capacity) op->gates[list[i] + shift] = 0;
+        else op->list[at++] = list[i] + shift;
+      }
     }
     op->hist[e] = at - op->offsets[e];
   }
   op->offsets[op->experts] = at;
+  while (at < (op->t.end - op->t.begin) * op->k) op->list[at++] = UINT32_MAX;
 }
 
 /// Exact top-k by radix: 4 digits of 8 bits find the k-th largest key and how many of its equals still fit, then one

@@ -201,7 +201,9 @@ void vb_op64_router(const struct vb_router_op *o, uint32_t tokens, struct vb_op_
     for (uint32_t i = 0; i < o->k; i++) chosen += p[ids[i]]; // gates of the contract's own selection
     for (uint32_t i = 0; i < o->k; i++, e->choices++) {
       e->other += !among_first(u, o->experts, ids[i], o->k);
-      vb_op64_note(e, val(o->scale) * p[ids[i]] / (o->renorm ? chosen : 1), o->gates[(uint64_t)t * o->k + i]);
+      vb_z gate = o->gates[(uint64_t)t * o->k + i];
+      if ((o->threshold || o->capacity) && !gate) continue; // dropped
+      vb_op64_note(e, val(o->scale) * p[ids[i]] / (o->renorm ? chosen : 1), gate);
     }
   }
 }

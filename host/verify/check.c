@@ -202,6 +202,14 @@ static bool differs_u32(const char *array, const uint32_t *want, const uint32_t 
   return differing > 0;
 }
 
+/// A pair that threshold or capacity may have dropped: it has no gate and is not listed.
+static bool dropped(const struct vb_router_op *op, uint32_t p, uint32_t pairs) {
+  if ((!op->threshold && !op->capacity) || op->gates[p]) return false;
+  for (uint32_t i = 0; i < pairs; i++)
+    if (op->list[i] == p) return false;
+  return true;
+}
+
 /// Dispatch lists depend on who shares the call, so they have no golden row: they must follow from the expert ids that were
 /// selected (which have one).
 static vb_result check_dispatch(struct vb_check *k, struct vb_step *s) {
@@ -212,13 +220,15 @@ static vb_result check_dispatch(struct vb_check *k, struct vb_step *s) {
   uint32_t *offsets = hist + experts, *list = offsets + experts + 1;
   bool in_range = true;
   for (uint32_t p = 0; p < pairs; p++) {
+    bool stays = !dropped(op, p, pairs);
     in_range &= op->ids[p] < experts;
-    if (op->ids[p] < experts) hist[op->ids[p]]++;
+    if (op->ids[p] < experts && stays) hist[op->ids[p]]++;
+    list[p] = UINT32_MAX;
   }
   for (uint32_t e = 0; e < experts; e++) offsets[e + 1] = offsets[e] + hist[e];
   for (uint32_t e = 0, at = 0; e < experts; e++)
     for (uint32_t p = 0; p < pairs; p++)
-      if (op->ids[p] == e) list[at++] = p;
+      if (op->ids[p] == e && !dropped(op, p, pairs)) list[at++] = p;
   struct vb_difference d = {0};
   bool bad = differs_u32("hist", hist, op->hist, experts, &d) ||
              differs_u32("offsets", offsets, op->offsets, experts + 1, &d) ||

@@ -185,6 +185,8 @@ static void router_fields(struct vb_fields *l, struct vb_case_op *c) {
   vb_put_scalar(l, "groups", &o->groups);
   vb_put_scalar(l, "topk_groups", &o->topk_groups);
   vb_put_scalar(l, "group_top", &o->group_top);
+  vb_put_later(l, "threshold", &o->threshold);
+  vb_put_later(l, "capacity", &o->capacity);
   vb_put_scalar(l, "has_correction", &c->has.correction);
   vb_put_range(l, "t_begin", "t_end", &o->t);
   uint64_t pairs = (uint64_t)(o->t.end - o->t.begin) * o->k;

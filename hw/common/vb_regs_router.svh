@@ -21,4 +21,6 @@ localparam int ArgUseBias = 15;
 localparam int ArgGroups = 16;
 localparam int ArgTopkGroups = 17;
 localparam int ArgGroupTop = 18;
-localparam int NumArgs = 19;
+localparam int ArgThreshold = 19;
+localparam int ArgCapacity = 20;
+localparam int NumArgs = 21;

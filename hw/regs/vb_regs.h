@@ -194,7 +194,9 @@ enum {
   VB_ROUTER_ARG_GROUPS = 16,
   VB_ROUTER_ARG_TOPK_GROUPS = 17,
   VB_ROUTER_ARG_GROUP_TOP = 18,
-  VB_ROUTER_NUM_ARGS = 19
+  VB_ROUTER_ARG_THRESHOLD = 19,
+  VB_ROUTER_ARG_CAPACITY = 20,
+  VB_ROUTER_NUM_ARGS = 21
 };
 /// X(name, kind, slot, unit) for every argument; kinds: BUFFER_R BUFFER_W BUFFER_RW U32 U64.
 #define VB_ROUTER_ARGS(X) \
@@ -216,7 +218,9 @@ enum {
   X(use_bias, U32, 15, "flag") \
   X(groups, U32, 16, "groups") \
   X(topk_groups, U32, 17, "groups") \
-  X(group_top, U32, 18, "experts")
+  X(group_top, U32, 18, "experts") \
+  X(threshold, U32, 19, "F32Z") \
+  X(capacity, U32, 20, "pairs")
 
 /// What an error code of the named unit means; never NULL.
 static inline const char *vb_hw_error_text(const char *unit, uint32_t code) {

@@ -95,8 +95,9 @@ module vb_router #(
   logic renorm_q, sigmoid_q, use_bias_q, sum_two_q;
   logic [3:0] groups_q, topk_groups_q;
   logic [9:0] group_size_q;
-  logic [31:0] scale_q, stride_q;
-  logic [NW:0] pairs_q;
+  logic [31:0] scale_q, stride_q, threshold_q, capacity;
+  logic [NW:0] pairs_q, capacity_q;
+  assign capacity = args[vb_router_pkg::ArgCapacity*64 +: 32];
   always_ff @(posedge ap_clk) begin
     if (begin_job) begin
       experts_q <= args[vb_router_pkg::ArgExperts*64 +: 10];
@@ -110,6 +111,8 @@ module vb_router #(
       groups_q <= args[vb_router_pkg::ArgGroups*64 +: 4];
       topk_groups_q <= args[vb_router_pkg::ArgTopkGroups*64 +: 4];
       sum_two_q <= args[vb_router_pkg::ArgGroupTop*64 + 1];
+      threshold_q <= args[vb_router_pkg::ArgThreshold*64 +: 32];
+      capacity_q <= capacity == '0 || capacity > 32'(MAX_PAIRS) ? '1 : (NW + 1)'(capacity);
     end
     if (state_q == Check) group_size_q <= group_size;
   end
@@ -157,7 +160,8 @@ module vb_router #(
   vb_router_core #(.P(P), .MAX_PAIRS(MAX_PAIRS)) u_core (
     .clk_i(ap_clk), .rst_i(flush), .start_i(core_start), .experts_i(experts_q), .k_i(k_q), .renorm_i(renorm_q),
     .sigmoid_i(sigmoid_q), .use_bias_i(use_bias_q), .groups_i(groups_q), .topk_groups_i(topk_groups_q),
-    .sum_two_i(sum_two_q), .group_size_i(group_size_q), .scale_i(scale_q), .pairs_i(pairs_q),
+    .sum_two_i(sum_two_q), .group_size_i(group_size_q), .scale_i(scale_q), .threshold_i(threshold_q),
+    .capacity_i(capacity_q), .pairs_i(pairs_q),
     .addr_i({args[vb_router_pkg::ArgList*64 +: AW], args[vb_router_pkg::ArgOffsets*64 +: AW],
              args[vb_router_pkg::ArgHist*64 +: AW], args[vb_router_pkg::ArgGates*64 +: AW], args[vb_router_pkg::ArgIds*64 +: AW]}),
     .in_valid_i(in_valid && state_q == Run), .in_ready_o(in_ready), .in_data_i(in_data), .in_bias_i(in_bias),

@@ -23,6 +23,8 @@ module vb_router_core #(
   input  logic             sum_two_i,    // a group's rank: the sum of its two best instead of its best
   input  logic [9:0]       group_size_i,
   input  logic [31:0]      scale_i,
+  input  logic [31:0]      threshold_i,
+  input  logic [NW:0]      capacity_i,
   input  logic [NW:0]      pairs_i,      // tokens * k
   input  logic [5*AW-1:0]  addr_i,       // ids, gates, hist, offsets, list
 
@@ -107,14 +109,15 @@ module vb_router_core #(
   end
 
   // ---- gates
-  logic gate_issue, gate_blocked, gate_busy, g_valid, token_room;
-  logic [8:0] g_id;
+  logic gate_issue, gate_blocked, gate_busy, g_valid, g_early, g_below, g_stays, token_room;
+  logic [8:0] g_id, g_early_id;
   logic [31:0] g_gate;
   vb_router_gate u_gate (
-    .clk_i, .rst_i, .k_i, .scale_i, .sigmoid_i, .renorm_i, .bank_full_i(ready_q != 3'd0), .div_bank_o(div_bank),
+    .clk_i, .rst_i, .k_i, .scale_i, .threshold_i, .sigmoid_i, .renorm_i, .bank_full_i(ready_q != 3'd0), .div_bank_o(div_bank),
     .div_sum_i(div_sum), .div_top_i(div_top), .div_take_o(div_take), .w_bank_o(iss_bank), .w_slot_o(iss_slot), .w_id_i(rd_id), .w_i(rd_w),
     .release_o(bank_release), .room_i(token_room), .issue_o(gate_issue), .blocked_o(gate_blocked),
-    .busy_o(gate_busy), .valid_o(g_valid), .id_o(g_id), .gate_o(g_gate));
+    .busy_o(gate_busy), .early_o(g_early), .early_id_o(g_early_id), .early_below_o(g_below), .valid_o(g_valid),
+    .id_o(g_id), .gate_o(g_gate));
 
   // ---- dispatch starts when the last pair was counted
   logic [NW:0] made_q;
@@ -139,8 +142,8 @@ module vb_router_core #(
     end
   end
   vb_router_disp #(.P(P), .MAX_PAIRS(MAX_PAIRS)) u_disp (
-    .clk_i, .rst_i, .clear_i(start_i), .experts_i, .pairs_i, .pair_valid_i(g_valid), .pair_id_i(g_id),
-    .finish_i(finish), .room_i(word_room), .step_o(disp_step), .blocked_o(disp_blocked), .busy_o(disp_busy),
+    .clk_i, .rst_i, .clear_i(start_i), .experts_i, .pairs_i, .capacity_i, .pair_valid_i(g_early), .pair_id_i(g_early_id),
+    .pair_below_i(g_below), .pair_stays_o(g_stays), .finish_i(finish), .room_i(word_room), .step_o(disp_step), .blocked_o(disp_blocked), .busy_o(disp_busy),
     .word_valid_o(word_v), .hist_valid_o(hist_v), .hist_o(hist), .hist_last_o(hist_last), .offset_o(offset),
     .offset_last_o(off_last), .beat_valid_o(beat_v), .beat_o(beat));
 
@@ -166,7 +169,7 @@ module vb_router_core #(
   vb_router_pack #(.P(P), .DEPTH(DEPTH)) u_y (
     .clk_i, .rst_i, .start_i, .addr_i({AW'(0), addr_i[3*AW +: AW], addr_i[1*AW +: AW]}),
     .bytes_i({CW'(0), CW'({experts_i, 2'b00}) + CW'(4), pair_bytes}),
-    .word_valid_i(g_valid || word_v), .word_i(g_valid ? g_gate : offset),
+    .word_valid_i(g_valid || word_v), .word_i(!g_valid ? offset : g_stays ? g_gate : 32'd0),
     .word_last_i(g_valid ? g_last : off_last), .beat_valid_i(1'b0), .beat_i('0), .count_o(y_count),
     .chunk_valid_o(y_cv), .chunk_take_i(y_take), .chunk_addr_o(y_addr), .chunk_bytes_o(y_bytes),
     .chunk_beats_o(y_beats), .pop_i(y_pop), .data_o(y_data), .done_o(y_done));

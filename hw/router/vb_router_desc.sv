@@ -9,7 +9,7 @@ module vb_router_desc #(
   output logic [7:0] error_o,
   output logic [9:0] group_size_o  // experts / groups; 0 without groups
 );
-  logic [31:0] tokens, experts, k, score, renorm, scale, use_bias, groups, topk_groups, group_top;
+  logic [31:0] tokens, experts, k, score, renorm, scale, use_bias, groups, topk_groups, group_top, threshold;
   logic [1:0] stride;
   logic size_bad, align_bad, mode_bad, value_bad;
   assign tokens = args_i[vb_router_pkg::ArgTokens*64 +: 32];
@@ -23,6 +23,7 @@ module vb_router_desc #(
   assign groups = args_i[vb_router_pkg::ArgGroups*64 +: 32];
   assign topk_groups = args_i[vb_router_pkg::ArgTopkGroups*64 +: 32];
   assign group_top = args_i[vb_router_pkg::ArgGroupTop*64 +: 32];
+  assign threshold = args_i[vb_router_pkg::ArgThreshold*64 +: 32];
 
   // experts / groups by multiplication: exact for 0..1023 / 1..8
   logic group_bad;
@@ -56,7 +57,8 @@ module vb_router_desc #(
   end
   assign mode_bad = score > 32'd1 || renorm > 32'd1 || use_bias > score ||  // a bias is for sigmoids only
                     (groups != 32'd0 && group_top != 32'd1 && group_top != 32'd2);
-  assign value_bad = scale != 32'd0 && (scale[30:23] < 8'd65 || scale[30:23] > 8'd190);
+  assign value_bad = (scale != 32'd0 && (scale[30:23] < 8'd65 || scale[30:23] > 8'd190)) ||
+                     (threshold != 32'd0 && (threshold[31] || threshold[30:23] < 8'd65 || threshold[30:23] > 8'd190));
 
   always_comb begin
     error_o = vb_pkg::ErrNone;

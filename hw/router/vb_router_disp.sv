@@ -6,6 +6,10 @@
 //   scatter   N steps      pair p goes to place offset[expert of p]++ of the list: stable
 //   list      N / P steps  the list leaves in beats
 //
+// A pair is dropped when its gate is below the threshold or its expert has its capacity of pairs already: it is not
+// counted, keeps its place among the pairs with a flag, and its scatter step does nothing. So no step depends on how many are
+// dropped; what they leave free at the end of the list is filled with ones.
+//
 // One pair, counter or beat a step. Counters are one memory with a registered read port; the write of
 // the step before is forwarded. A flag per expert instead of a clearing phase: flag 0 reads as 0.
 module vb_router_disp #(
@@ -19,9 +23,12 @@ module vb_router_disp #(
   input  logic             clear_i,      // first cycle of a job: forget all counts
   input  logic [9:0]       experts_i,    // job constants
   input  logic [NW:0]      pairs_i,
+  input  logic [NW:0]      capacity_i,   // pairs an expert takes; all ones: any number
 
   input  logic             pair_valid_i, // one selected expert, in pair order
   input  logic [8:0]       pair_id_i,
+  input  logic             pair_below_i, // its gate is below the threshold
+  output logic             pair_stays_o, // one cycle later: it is not dropped
   input  logic             finish_i,     // pulse: all pairs were given, run the three phases
   input  logic             room_i,       // the output takes at least 4 more words or beats
 
@@ -41,14 +48,14 @@ module vb_router_disp #(
   logic [2:0] state_q;
   logic [NW:0] idx_q;
   logic step, last, drained;
-  logic prefix_step, scatter_step, list_step;
+  logic prefix_step, scatter_step, list_step, c1_q, c1_pair_q;
 
   // Scatter never waits. Settle lets the last counter write land.
   assign prefix_step = state_q == Prefix && room_i;
   assign scatter_step = state_q == Scatter;
   assign list_step = state_q == List && room_i;
   assign step = prefix_step || scatter_step || list_step;
-  assign step_o = step || pair_valid_i;
+  assign step_o = step || c1_pair_q;
   assign blocked_o = (state_q == Prefix || state_q == List) && !room_i;
   always_comb begin
     case (state_q)
@@ -74,26 +81,26 @@ module vb_router_disp #(
   end
 
   // ---- experts of the pairs, in pair order
-  logic [8:0] pair_mem [MAX_PAIRS];
-  logic [8:0] pair_rd;
+  logic [9:0] pair_mem [MAX_PAIRS];  // {stays, expert}
+  logic [9:0] pair_rd;
   logic [NW:0] pair_wp_q;
   always_ff @(posedge clk_i) begin
     if (rst_i || clear_i) pair_wp_q <= '0;
-    else if (pair_valid_i) pair_wp_q <= pair_wp_q + 1'b1;
-    if (pair_valid_i) pair_mem[pair_wp_q[NW-1:0]] <= pair_id_i;
+    else if (c1_pair_q) pair_wp_q <= pair_wp_q + 1'b1;
+    if (c1_pair_q) pair_mem[pair_wp_q[NW-1:0]] <= {pair_stays_o, c1_addr_q};
     if (scatter_step) pair_rd <= pair_mem[idx_q[NW-1:0]];
   end
 
   // ---- counters: address in cycle c, value and write in c + 1
   logic s1_q;                       // a scatter step has its expert
   logic [NW-1:0] s1_idx_q;
-  logic c_v, c1_q, c1_prefix_q, c1_scatter_q, c1_final_q, c1_hlast_q;
+  logic c_v, c1_prefix_q, c1_scatter_q, c1_final_q, c1_hlast_q, c1_below_q, c1_nothing_q;
   logic [8:0] c_addr, c1_addr_q;
   logic [NW-1:0] c1_idx_q;
   logic final_step;
   assign final_step = prefix_step && last;   // the total, no counter behind it
   assign c_v = pair_valid_i || s1_q || prefix_step;
-  assign c_addr = s1_q ? pair_rd : (state_q == Prefix ? idx_q[8:0] : pair_id_i);
+  assign c_addr = s1_q ? pair_rd[8:0] : (state_q == Prefix ? idx_q[8:0] : pair_id_i);
 
   logic [NW:0] cnt_mem [512];
   logic [NW:0] cnt_rd, cur, c1_wdata, fwd_data_q, run_q;
@@ -106,10 +113,13 @@ module vb_router_disp #(
     s1_q <= scatter_step && !rst_i;
     if (scatter_step) s1_idx_q <= idx_q[NW-1:0];
     c1_q <= c_v && !rst_i;
+    c1_pair_q <= pair_valid_i && !rst_i;
     if (c_v) begin
       c1_addr_q <= c_addr;
+      c1_below_q <= pair_below_i;
       c1_prefix_q <= prefix_step;
-      c1_scatter_q <= s1_q;
+      c1_scatter_q <= s1_q && pair_rd[9];
+      c1_nothing_q <= prefix_step ? last : s1_q && !pair_rd[9];  // the total, or a dropped pair: no counter changes
       c1_final_q <= final_step;
       c1_hlast_q <= (NW + 1)'(idx_q + 1'b1) == (NW + 1)'(experts_i);
       c1_idx_q <= s1_idx_q;
@@ -118,7 +128,8 @@ module vb_router_disp #(
   end
 
   assign cur = !used_q[c1_addr_q] ? '0 : (fwd_q && fwd_addr_q == c1_addr_q) ? fwd_data_q : cnt_rd;
-  assign c1_we = c1_q && !c1_final_q;
+  assign pair_stays_o = !c1_below_q && cur < capacity_i;
+  assign c1_we = c1_q && !c1_nothing_q && (!c1_pair_q || pair_stays_o);
   assign c1_wdata = c1_prefix_q ? run_q : cur + 1'b1;
   always_ff @(posedge clk_i) begin
     fwd_q <= c1_we && !rst_i;
@@ -142,6 +153,10 @@ module vb_router_disp #(
 
   // ---- the list: P banks of 16-bit pair numbers, written one at a time, read as a beat
   logic l1_q;
+  logic [P-1:0] l1_full_q;
+  always_ff @(posedge clk_i)
+    if (list_step)
+      for (int b = 0; b < P; b++) l1_full_q[b] <= {idx_q[NW-LGP:0], LGP'(b)} < run_q;
   for (genvar b = 0; b < P; b++) begin : g_bank
     logic [15:0] list_mem [MAX_PAIRS / P];
     logic [15:0] list_rd;
@@ -149,7 +164,7 @@ module vb_router_disp #(
       if (c1_q && c1_scatter_q && cur[LGP-1:0] == LGP'(b)) list_mem[cur[NW-1:LGP]] <= 16'(c1_idx_q);
       if (list_step) list_rd <= list_mem[idx_q[NW-LGP-1:0]];
     end
-    assign beat_o[b*32 +: 32] = {16'd0, list_rd};
+    assign beat_o[b*32 +: 32] = l1_full_q[b] ? {16'd0, list_rd} : '1;
   end
   always_ff @(posedge clk_i) l1_q <= list_step && !rst_i;
   assign beat_valid_o = l1_q;
@@ -159,7 +174,8 @@ module vb_router_disp #(
     if (!rst_i) begin
       a_one_source: assert (32'(pair_valid_i) + 32'(s1_q) + 32'(prefix_step) <= 1);
       a_place: assert (!(c1_q && c1_scatter_q) || cur < pairs_i);
-      a_total: assert (!(c1_q && c1_final_q) || run_q == pairs_i);
+      a_total: assert (!(c1_q && c1_final_q) || run_q <= pairs_i);
+      a_all: assert (!finish_i || pair_wp_q == pairs_i);
     end
   end
 endmodule

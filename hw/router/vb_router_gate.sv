@@ -5,13 +5,14 @@
 //   L ─► vb_unorm (2) ─► vb_recip (16) ─► r, le (held)
 //   w ─► NORM (3), or a sigmoid as it is ─► MAN * r (1) ─► NORM (3) ─► * scale (1) ─► NORM (3) ─► gate
 //
-// The division of token t + 1 runs while token t's weights are issued. Issue starts only when the
+// Between the last two multiplications the gate is compared with the threshold. The division of token t + 1 runs while token t's weights are issued. Issue starts only when the
 // output has room for a whole token (room_i): behind that point nothing can stall.
 module vb_router_gate (
   input  logic         clk_i,
   input  logic         rst_i,
   input  logic [4:0]   k_i,         // job constants
   input  logic [31:0]  scale_i,
+  input  logic [31:0]  threshold_i, // for the gate before the scale
   input  logic         sigmoid_i,   // weights are F32Z
   input  logic         renorm_i,    // sigmoid: 1 divide by the sum (aligned to the exponent div_top_i), 0 leave them
   input  logic         bank_full_i, // a complete bank waits (the oldest is div_bank_o)
@@ -30,6 +31,9 @@ module vb_router_gate (
   output logic         issue_o,     // a weight enters
   output logic         blocked_o,   // a token waits for room_i only
   output logic         busy_o,      // a division or a weight is under way
+  output logic         early_o,     // one cycle before valid_o: the expert, and that the gate is below the threshold
+  output logic [8:0]   early_id_o,
+  output logic         early_below_o,
   output logic         valid_o,
   output logic [8:0]   id_o,
   output logic [31:0]  gate_o
@@ -126,6 +130,13 @@ module vb_router_gate (
   end
   vb_norm #(.W(58), .EW(10)) u_norm_q (
     .clk_i, .rst_i, .valid_i(v4_q), .n_i(p4_q), .e_i(e4_q), .valid_o(v7), .z_o(n7));
+
+  // Neither is negative, so they compare as integers.
+  logic [2:0] below_q;
+  always_ff @(posedge clk_i) if (v_q[9:6] != '0) below_q <= {below_q[1:0], n7 < threshold_i};
+  assign early_o = v_q[LAT-2];
+  assign early_id_o = id_q[(LAT-2)*9 +: 9];
+  assign early_below_o = below_q[2];
 
   logic v8_q;
   logic signed [48:0] p8_q;

@@ -176,6 +176,9 @@ static void router_case(struct vb_rng *r, bool features, const char *name) {
       allowed = count / op.groups * op.topk_groups;
     }
   }
+  if (features && vb_rng_below(r, 2))
+    op.threshold = 0x3c000000u + (uint32_t)vb_rng_below(r, 0x03000000); // 1/128 .. 1/2
+  if (features && vb_rng_below(r, 2)) op.capacity = between(r, 1, 8);
   op.experts = count, op.k = between(r, 1, allowed < 10 ? allowed : 10);
   vb_z *logits = random_values(r, (uint64_t)tokens * count), *bias = random_values(r, count);
   if (!vb_rng_below(r, 3)) // ties

@@ -251,21 +251,37 @@ static void router(void) {
         .logits = logits, .experts = experts, .k = k, .renorm = n % 2, .scale = VB_Z_ONE, .t = {0, tokens}};
     struct routed whole = new_routed(tokens, experts, k), merged = new_routed(tokens, experts, k);
     struct routed half[2] = {new_routed(tokens, experts, k), new_routed(tokens, experts, k)};
+    aim(&op, &merged, 0); // all pairs, gates as they are
+    vb_ref_router(&op);
+    if (n & 4) op.scale = 0xc0200000u; // -2.5: the threshold is for the gate before
+    if (n & 8) op.threshold = vb_norm(vb_rng_range(&r, 1, 60), -7);
+    if (n & 16) op.capacity = between(&r, 1, 6);
     aim(&op, &whole, 0);
     vb_ref_router(&op);
     uint64_t wrong = 0;
+    uint32_t used[256] = {0};
+    bool stays[20 * 9];
     for (uint32_t t = 0; t < tokens; t++) {
       wrong += selection_wrong(logits + t * experts, experts, k, whole.ids + t * k);
       double sum = 0;
-      for (uint32_t s = 0; s < k; s++) sum += vb_to_float(whole.gates[t * k + s]);
+      for (uint32_t s = 0; s < k; s++) sum += vb_to_float(merged.gates[t * k + s]);
       wrong += n % 2 ? sum < 1 - 1e-6 || sum > 1 + 1e-6 : sum > 1 + 1e-6;
     }
-    for (uint32_t e = 0, at = 0; e < experts; e++) { // the dispatch list is a stable grouping
+    for (uint32_t p = 0; p < tokens * k; p++) {
+      uint32_t e = whole.ids[p];
+      stays[p] = merged.gates[p] >= op.threshold && (!op.capacity || used[e] < op.capacity);
+      used[e] += stays[p];
+      wrong += whole.gates[p] != (stays[p] ? vb_mul(merged.gates[p], op.scale) : 0);
+    }
+    uint32_t at = 0;
+    for (uint32_t e = 0; e < experts; e++) { // the dispatch list is a stable grouping
       wrong += whole.offsets[e] != at;
       for (uint32_t p = 0; p < tokens * k; p++)
-        if (whole.ids[p] == e) wrong += whole.list[at++] != p;
-      wrong += whole.offsets[e] + whole.hist[e] != at || whole.offsets[experts] != tokens * k;
+        if (whole.ids[p] == e && stays[p]) wrong += whole.list[at++] != p;
+      wrong += whole.offsets[e] + whole.hist[e] != at;
     }
+    wrong += whole.offsets[experts] != at;
+    while (at < tokens * k) wrong += whole.list[at++] != UINT32_MAX;
     CU_ASSERT_EQUAL(wrong, 0);
 
     struct vb_router_op part[2];

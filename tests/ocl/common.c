@@ -267,6 +267,8 @@ void router_case(struct vb_rng *r, struct vb_ocl *d, uint32_t tokens, uint32_t e
       ((vb_z *)(uintptr_t)op.logits)[vb_rng_below(r, (uint64_t)tokens * experts)] = VB_Z_ONE;
   op.score = vb_rng_below(r, 2) ? VB_SCORE_SIGMOID : VB_SCORE_SOFTMAX;
   if (op.score == VB_SCORE_SIGMOID && vb_rng_below(r, 2)) op.bias = values(&a, r, VB_GEN_GAUSS, experts);
+  if (!vb_rng_below(r, 3)) op.threshold = 0x3c000000u + (uint32_t)vb_rng_below(r, 0x03000000); // 1/128 .. 1/2
+  if (!vb_rng_below(r, 3)) op.capacity = between(r, 1, 8);
   op.groups = vb_rng_below(r, 2) ? between(r, 1, 8) : 0;
   op.topk_groups = op.groups ? between(r, 1, op.groups) : 0;
   op.group_top = between(r, 1, 2);

@@ -279,11 +279,18 @@ struct vb_router_op {
   const vb_z *bias;             ///< [experts] added to the scores for the selection only (sigmoid), or NULL
   uint32_t groups, topk_groups; ///< 0: none. Groups of experts / groups; only the best topk_groups may be selected from
   uint32_t group_top;           ///< a group's rank is the sum of its this many best scores: 1 or 2
+  /// Pairs are dropped whose gate, before the scale, is below the threshold (+0 or positive; 0: none), and of what is left
+  /// those beyond the first `capacity` of their expert in the order of tokens (0: none). A dropped pair keeps its id, has the
+  /// gate +0, is not counted and not listed; sums over the selected experts include it.
+  vb_z threshold;
+  uint32_t capacity;
   struct vb_range t;
-  uint32_t *ids;                   ///< [t][k]
+  uint32_t *ids;                   ///< [t][k] ascending
   vb_z *gates;                     ///< [t][k]
-  uint32_t *hist, *offsets, *list; ///< [experts], [experts + 1], [t * k]
+  uint32_t *hist, *offsets, *list; ///< [experts], [experts + 1], [t * k]: 0xffffffff behind the last listed pair
 };
+/// The gate of a dropped pair while the lists are made; no carrier value.
+#define VB_DROPPED 0x80000000u
 
 /// Weights of a layer's experts, each a gated MLP with `inter` hidden values, and of its shared expert (shared_inter values; 0: none).
 /// GPT_OSS: g = min(g, limit), u = clamp(u, -limit, limit), hidden = g * sigmoid(1.702 g) * (u + 1).

@@ -83,6 +83,15 @@ void rjob_brink(struct rjob *j, struct vb_rng *r) {
     j->bias[e] = (e % 16 ? 0x3f800000u : 0xbf800000u) + (uint32_t)vb_rng_below(r, 3);
 }
 
+void rjob_limit(struct rjob *j, struct vb_rng *r) {
+  uint64_t share = (uint64_t)j->tokens * j->k / j->experts + 2; // pairs of an expert, if they were shared evenly
+  if (vb_rng_below(r, 3))
+    j->capacity = vb_rng_below(r, 8) ? 1 + (uint32_t)vb_rng_below(r, 2 * share) : (uint32_t)vb_rng_next(r);
+  if (vb_rng_below(r, 3) == 0) // a gate of the mean size and less, or anything
+    j->threshold = vb_rng_below(r, 4) ? 0x3f000000u - (uint32_t)vb_rng_below(r, 0x03800000)
+                                      : 0x20800000u + (uint32_t)vb_rng_below(r, 0x3effffff);
+}
+
 bool rjob_groups(struct rjob *j, uint32_t groups, uint32_t topk_groups, uint32_t group_top) {
   if (j->experts % groups || topk_groups * (j->experts / groups) < j->k) return false;
   j->groups = groups;
@@ -100,6 +109,7 @@ void rjob_random(struct rjob *j, struct vb_rng *r) {
   rjob_make(j, r, (uint32_t)vb_rng_below(r, 40), experts, k, gen);
   if (vb_rng_below(r, 8) == 0) rjob_brink(j, r);
   else if (vb_rng_below(r, 2)) rjob_sigmoid(j, r, vb_rng_below(r, 2));
+  if (vb_rng_below(r, 2)) rjob_limit(j, r);
   for (int i = 0; i < 4 && !j->groups && vb_rng_below(r, 3); i++) {
     uint32_t groups = 1 + (uint32_t)vb_rng_below(r, 8);
     rjob_groups(j, groups, 1 + (uint32_t)vb_rng_below(r, groups), 1 + (uint32_t)vb_rng_below(r, 2));
@@ -183,6 +193,8 @@ void rjob_run_as(vb_sim_device *d, const struct rjob *j, struct rjob *as) {
   put(regs, VB_ROUTER_ARG_GROUPS, as->groups);
   put(regs, VB_ROUTER_ARG_TOPK_GROUPS, as->topk_groups);
   put(regs, VB_ROUTER_ARG_GROUP_TOP, as->group_top);
+  put(regs, VB_ROUTER_ARG_THRESHOLD, as->threshold);
+  put(regs, VB_ROUTER_ARG_CAPACITY, as->capacity);
   memset(&as->result, 0, sizeof as->result);
   as->status = ops->run(d, &job, &as->result);
 }
@@ -210,6 +222,8 @@ bool rjob_compare(vb_sim_device *d, const struct rjob *j, bool quiet) {
                                   .groups = j->groups,
                                   .topk_groups = j->topk_groups,
                                   .group_top = j->group_top,
+                                  .threshold = j->threshold,
+                                  .capacity = j->capacity,
                                   .scale = j->scale,
                                   .t = {0, j->tokens},
                                   .ids = want[1],
@@ -225,9 +239,10 @@ bool rjob_compare(vb_sim_device *d, const struct rjob *j, bool quiet) {
     if (!quiet) {
       if (words[i]) vb_test_bits("router", want[i], got[i], words[i], 4, names[i], 0);
       VB_CHECK(same,
-               "%s: T=%u E=%u k=%u score=%u bias=%u groups=%u/%u top %u renorm=%u stride=%u scale=%08x pairs=%llu",
+               "%s: T=%u E=%u k=%u score=%u bias=%u groups=%u/%u top %u renorm=%u stride=%u scale=%08x threshold=%08x "
+               "capacity=%u pairs=%llu",
                names[i], j->tokens, j->experts, j->k, j->score, j->use_bias, j->topk_groups, j->groups, j->group_top,
-               j->renorm, j->stride, j->scale, (unsigned long long)pairs);
+               j->renorm, j->stride, j->scale, j->threshold, j->capacity, (unsigned long long)pairs);
     }
     free(want[i]);
     free(got[i]);

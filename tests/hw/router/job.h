@@ -11,7 +11,7 @@
 /// One job. The logits are [tokens][stride / 4]; the reference sees the dense part.
 struct rjob {
   uint32_t tokens, experts, k, score, renorm, stride, scale, id;
-  uint32_t use_bias, groups, topk_groups, group_top;
+  uint32_t use_bias, groups, topk_groups, group_top, threshold, capacity;
   uint32_t *logits; ///< tokens * stride / 4 words, the gaps between rows hold garbage
   uint32_t bias[512];
   uint64_t spoil[7]; ///< added to the buffer addresses (illegal descriptors), logits first, bias last
@@ -32,6 +32,8 @@ void rjob_free(struct rjob *j);
 void rjob_sigmoid(struct rjob *j, struct vb_rng *r, bool bias);
 /// Sigmoids of some units of the bias' last place, and biases of few values: the rounding of the sum decides.
 void rjob_brink(struct rjob *j, struct vb_rng *r);
+/// Threshold and capacity such that about some pairs are dropped by each.
+void rjob_limit(struct rjob *j, struct vb_rng *r);
 /// Group limits; `groups` divides the experts. False, and no limit, when the best groups hold fewer than k experts.
 bool rjob_groups(struct rjob *j, uint32_t groups, uint32_t topk_groups, uint32_t group_top);
 /// A random legal job of any score and limit; sizes are kept small enough that a run takes milliseconds.

@@ -2,6 +2,7 @@
 // The router unit, simulated, against the reference: every output word, on every DRAM part and under noise.
 #include "../../../hw/regs/vb_regs.h"
 #include "job.h"
+#include "ref/ref.h"
 #include "verbatim/layout.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -213,6 +214,80 @@ static void fixed_cost(void) {
   rdev_free(d);
 }
 
+/// Neither who is chosen, nor how many pairs are dropped, costs a cycle: even, by Zipf's law, all to the same experts.
+static void skew(void) {
+  struct vb_rng r = vb_test_rng();
+  static const uint32_t shapes[][2] = {{256, 8}, {64, 4}, {16, 1}};
+  for (size_t s = 0; s < 3; s++)
+    for (int dram = 0; dram < 2; dram++) {
+      uint64_t first = 0;
+      for (int kind = 0; kind < 12; kind++) {
+        uint32_t experts = shapes[s][0], k = shapes[s][1], tokens = 96;
+        struct rjob j;
+        rjob_make(&j, &r, tokens, experts, k, VB_GEN_GAUSS);
+        rjob_pack(&j);
+        j.renorm = 1;
+        for (uint32_t t = 0; t < tokens; t++) {
+          for (uint32_t e = 0; e < experts; e++) j.logits[t * experts + e] = 0xc1200000u + e; // about -10
+          for (uint32_t i = 0; i < k; i++) {
+            uint32_t e = i, even = (t * k + i) % experts;
+            if (kind % 3 == 0) e = even;
+            if (kind % 3 == 1) // half of them to the first, a quarter to the next ...
+              for (e = 0; e + 1 < experts && vb_rng_below(&r, 2); e++) continue;
+            j.logits[t * experts + e] = 0x3f800000u + (uint32_t)vb_rng_below(&r, 0x800000);
+          }
+        }
+        if (kind / 3 & 1) j.capacity = 1 + tokens * k / experts;
+        if (kind / 3 & 2) j.threshold = 0x3e000000u;
+        vb_sim_device *d = rdev_new(dram ? "ddr4-2400" : "ideal", dram, 7);
+        rjob_check(d, &j);
+        rdev_free(d);
+        if (!kind) first = j.result.cycles;
+        VB_CHECK(j.result.cycles == first, "E=%u k=%u, kind %d: %llu cycles, not %llu", experts, k, kind,
+                 (unsigned long long)j.result.cycles, (unsigned long long)first);
+        rjob_free(&j);
+      }
+    }
+}
+
+/// Capacities and thresholds on the brink: one pair more or less, gates that equal the threshold.
+static void limits(void) {
+  struct vb_rng r = vb_test_rng();
+  vb_sim_device *d = rdev_new(NULL, false, 0);
+  for (uint64_t i = 0; i < vb_test_count(60, 2000); i++) {
+    struct rjob j;
+    uint32_t experts = 1 + (uint32_t)vb_rng_below(&r, 24),
+             k = 1 + (uint32_t)vb_rng_below(&r, experts < 16 ? experts : 16);
+    rjob_make(&j, &r, 1 + (uint32_t)vb_rng_below(&r, 60), experts, k, i % 2 ? RJOB_EQUAL : VB_GEN_GAUSS);
+    if (vb_rng_below(&r, 2)) rjob_sigmoid(&j, &r, vb_rng_below(&r, 2));
+    // All equal: every pair goes to the first k experts, which get exactly `tokens` each, with a gate of 1 / k or so.
+    if (i % 3 != 1) j.capacity = j.tokens - 1 + (uint32_t)vb_rng_below(&r, 3);
+    if (i % 3) {
+      vb_z one = 0x3f800000u, gate[16];
+      uint32_t ids[16], lists[24 + 25 + 16];
+      const struct vb_router_op op = {.logits = j.logits,
+                                      .experts = experts,
+                                      .k = k,
+                                      .score = (enum vb_score)j.score,
+                                      .renorm = j.renorm,
+                                      .bias = j.use_bias ? j.bias : NULL,
+                                      .scale = one,
+                                      .t = {0, 1},
+                                      .ids = ids,
+                                      .gates = gate,
+                                      .hist = lists,
+                                      .offsets = lists + 24,
+                                      .list = lists + 49};
+      vb_ref_router(&op);
+      j.threshold = gate[vb_rng_below(&r, k)] + (uint32_t)vb_rng_below(&r, 3) - 1;
+      if (j.threshold >> 31 || j.threshold < 0x20800000u) j.threshold = 0;
+    }
+    rjob_check(d, &j);
+    rjob_free(&j);
+  }
+  rdev_free(d);
+}
+
 /// Two devices with one seed agree on every cycle; jobs before a job do not change its timing.
 static void replays(void) {
   struct vb_rng r = vb_test_rng();
@@ -342,7 +417,7 @@ static void silent_memory(void) {
 }
 
 static void illegal_descriptors(void) {
-  enum { TOKENS, EXPERTS, K, SCORE, RENORM, STRIDE, SCALE, BIAS, SOFTMAX, GROUPS, BUFFER };
+  enum { TOKENS, EXPERTS, K, SCORE, RENORM, STRIDE, SCALE, BIAS, SOFTMAX, GROUPS, THRESHOLD, BUFFER };
   static const struct {
     int field;
     uint64_t value;
@@ -383,6 +458,11 @@ static void illegal_descriptors(void) {
              {SCALE, 0x80000000, 0x13},
              {SCALE, 0x5f800000, 0x13},
              {SCALE, 0x20000000, 0x13},
+             {THRESHOLD, 1, 0x13},
+             {THRESHOLD, 0x80000000, 0x13},
+             {THRESHOLD, 0xbf800000, 0x13},
+             {THRESHOLD, 0x5f800000, 0x13},
+             {THRESHOLD, 0x7fc00000, 0x13},
              {BUFFER, 4, 0x11},
              {BUFFER, 32, 0x11},
              {BUFFER, 1ull << 40, 0x11}};
@@ -405,6 +485,7 @@ static void illegal_descriptors(void) {
       case RENORM: k.renorm = v; break;
       case STRIDE: k.stride = v; break;
       case SCALE: k.scale = v; break;
+      case THRESHOLD: k.threshold = v; break;
       case BIAS: k.use_bias = v; break;
       case SOFTMAX: k.score = VB_SCORE_SOFTMAX; break;
       case GROUPS: k.groups = v & 255, k.topk_groups = v >> 8 & 255, k.group_top = v >> 16; break;
@@ -543,6 +624,8 @@ static const struct vb_test tests[] = {{"random_jobs", random_jobs},
                                        {"sums_of_halves", sums_of_halves},
                                        {"largest_job", largest_job},
                                        {"fixed_cost", fixed_cost},
+                                       {"skew", skew},
+                                       {"limits", limits},
                                        {"replays", replays},
                                        {"reset_anywhere", reset_anywhere},
                                        {"watchdog", watchdog},
