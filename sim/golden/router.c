@@ -10,6 +10,8 @@ static bool group_bad(uint32_t experts, uint32_t k, uint32_t groups, uint32_t to
                     experts / groups * topk_groups < k);
 }
 
+static bool carrier(uint32_t z) { return z == 0 || ((z >> 23 & 255) >= 65 && (z >> 23 & 255) <= 190); }
+
 uint32_t vb_golden_router_error(const struct vb_hw_config *hw, const uint64_t *args) {
   uint32_t a[VB_ROUTER_NUM_ARGS];
   for (int i = 0; i < VB_ROUTER_NUM_ARGS; i++) a[i] = (uint32_t)args[i];
@@ -26,8 +28,9 @@ uint32_t vb_golden_router_error(const struct vb_hw_config *hw, const uint64_t *a
   if (a[VB_ROUTER_ARG_SCORE] > 1 || a[VB_ROUTER_ARG_RENORM] > 1 || a[VB_ROUTER_ARG_USE_BIAS] > a[VB_ROUTER_ARG_SCORE] ||
       (a[VB_ROUTER_ARG_GROUPS] && a[VB_ROUTER_ARG_GROUP_TOP] != 1 && a[VB_ROUTER_ARG_GROUP_TOP] != 2))
     return VB_HW_ERR_MODE;
-  uint32_t exponent = a[VB_ROUTER_ARG_SCALE] >> 23 & 255;
-  return a[VB_ROUTER_ARG_SCALE] && (exponent < 65 || exponent > 190) ? VB_HW_ERR_VALUE : VB_HW_ERR_NONE;
+  if (!carrier(a[VB_ROUTER_ARG_SCALE]) || !carrier(a[VB_ROUTER_ARG_THRESHOLD]) || a[VB_ROUTER_ARG_THRESHOLD] >> 31)
+    return VB_HW_ERR_VALUE;
+  return VB_HW_ERR_NONE;
 }
 
 /// The rows without the gaps between them; NULL when one is outside the memory.
@@ -70,6 +73,8 @@ uint32_t vb_golden_router(const struct vb_golden_memory *mem, const struct vb_hw
                                          .groups = (uint32_t)args[VB_ROUTER_ARG_GROUPS],
                                          .topk_groups = (uint32_t)args[VB_ROUTER_ARG_TOPK_GROUPS],
                                          .group_top = (uint32_t)args[VB_ROUTER_ARG_GROUP_TOP],
+                                         .threshold = (uint32_t)args[VB_ROUTER_ARG_THRESHOLD],
+                                         .capacity = (uint32_t)args[VB_ROUTER_ARG_CAPACITY],
                                          .t = {0, (uint32_t)args[VB_ROUTER_ARG_TOKENS]},
                                          .ids = out[VB_ROUTER_ARG_IDS],
                                          .gates = out[VB_ROUTER_ARG_GATES],

@@ -36,6 +36,9 @@ bool cgen_router(struct cdevice *d, struct cjob *j, struct vb_rng *r, uint32_t s
     a[VB_ROUTER_ARG_TOPK_GROUPS] = best;
     a[VB_ROUTER_ARG_GROUP_TOP] = 1 + below(r, 2);
   }
+  if (below(r, 4) == 0)
+    a[VB_ROUTER_ARG_THRESHOLD] = 0x3d000000u + below(r, 0x02000000); // dropped pairs cost what others do
+  if (below(r, 4) == 0) a[VB_ROUTER_ARG_CAPACITY] = 1 + below(r, 20);
   if (below(r, 40) == 0) a[below(r, 2) ? VB_ROUTER_ARG_K : VB_ROUTER_ARG_RENORM] = 17 + below(r, 100); // not legal
   uint64_t logits = tokens ? (tokens - 1) * a[VB_ROUTER_ARG_LOGITS_STRIDE] + 4 * experts : 4;
   bool ok =
