@@ -58,7 +58,7 @@ static void batch_topk(struct vb_ocl *d, const struct work *w, cl_mem scores, ui
   vb_ocl_get_rows(d, list, 0, op->list + (uint64_t)t0 * op->k, row, row, tokens);
 }
 
-static void indexer(struct vb_ocl *d, const struct vb_indexer_op *op) {
+static void source_indexer(struct vb_ocl *d, const struct vb_indexer_op *op) {
   struct work w = {.op = op, .key = {0, seen(op, op->t.end - 1)}};
   bool full = op->mode == VB_INDEXER_FULL;
   if (!full) w.key.begin = op->key.begin, w.key.end = op->key.end < w.key.end ? op->key.end : w.key.end;
@@ -88,10 +88,15 @@ static void indexer(struct vb_ocl *d, const struct vb_indexer_op *op) {
   if (count) vb_ocl_scatter(d, op->count + op->t.begin, 0, count, tokens * sizeof *count, 1);
 }
 
-vb_result vb_ocl_indexer(struct vb_ocl *d, const struct vb_indexer_op *op) {
-  if (!vb_ocl_begin(d)) return vb_ocl_end(d);
+void vb_ocl_do_indexer(struct vb_ocl *d, const struct vb_indexer_op *op) {
   const char *lacks = vb_ocl_lacks(d, VB_OCL_INDEXER, op);
   if (lacks) vb_ocl_fault(d, VB_BAD_INPUT, "indexer: %s is not offered by this device", lacks);
-  if (vb_count(op->t) && d->status == VB_OK) indexer(d, op);
+  if (!vb_count(op->t) || d->status != VB_OK) return;
+  if (d->info.compiler) source_indexer(d, op);
+  else vb_ocl_unit_indexer(d, op);
+}
+
+vb_result vb_ocl_indexer(struct vb_ocl *d, const struct vb_indexer_op *op) {
+  if (vb_ocl_begin(d)) vb_ocl_do_indexer(d, op);
   return vb_ocl_end(d);
 }

@@ -103,6 +103,9 @@ struct vb_ocl {
   bool unified;     ///< the device reads host memory in place
   bool poison;      ///< tests: fill buffers with junk before every use, so that no result can rest on their content
   size_t sub_align; ///< bytes, of sub-buffers
+  struct {
+    uint32_t indexer_keys; ///< that the indexer's top-k ranges over
+  } unit;                  ///< limits of a device with built-in kernels
   clGetEventVerbatimStatsVB_fn event_stats;
   pthread_mutex_t probe_lock, call_lock, text_lock; ///< in this order
   char driver_text[512];                            ///< what the driver said through the context's callback
@@ -220,6 +223,10 @@ void vb_ocl_scatter_rows(struct vb_ocl *d, const struct vb_attention_op *op, voi
 // unit.c: devices with built-in kernels. The call is begun by the caller.
 void vb_ocl_unit_attention(struct vb_ocl *d, const struct vb_attention_op *op);
 void vb_ocl_unit_router(struct vb_ocl *d, const struct vb_router_op *op);
+void vb_ocl_unit_indexer(struct vb_ocl *d, const struct vb_indexer_op *op);
+/// What the indexer unit does not offer of this operator, or NULL.
+const char *vb_ocl_unit_indexer_lacks(const struct vb_ocl *d, const struct vb_indexer_op *op);
+void vb_ocl_do_indexer(struct vb_ocl *d, const struct vb_indexer_op *op);
 
 // Operator bodies that the probe also runs, inside a call that is begun.
 void vb_ocl_do_attention(struct vb_ocl *d, const struct vb_attention_op *op);
@@ -227,7 +234,9 @@ void vb_ocl_do_router(struct vb_ocl *d, const struct vb_router_op *op);
 
 // known.c: small cases with committed answers. `run` computes the operator, the answer folds all outputs. `plant`
 // changes an input bit, so that the answer must come out wrong.
-extern const uint64_t vb_known_attention_answer, vb_known_router_answer;
+extern const uint64_t vb_known_attention_answer, vb_known_router_answer, vb_known_indexer_answer;
+vb_result vb_known_indexer(vb_result (*run)(struct vb_ocl *d, const struct vb_indexer_op *op), struct vb_ocl *d,
+                           bool plant, uint64_t *answer);
 vb_result vb_known_attention(vb_result (*run)(struct vb_ocl *d, const struct vb_attention_op *op), struct vb_ocl *d,
                              bool plant, uint64_t *answer);
 vb_result vb_known_router(vb_result (*run)(struct vb_ocl *d, const struct vb_router_op *op), struct vb_ocl *d,

@@ -8,6 +8,7 @@
 
 const uint64_t vb_known_attention_answer = 0x8938fbf1b1c3828fu;
 const uint64_t vb_known_router_answer = 0xe85971478b756b20u;
+const uint64_t vb_known_indexer_answer = 0xa12dcea747f24016u;
 
 /// A carrier value of either sign whose exponent varies over 2^+-spread.
 static vb_z value(uint64_t *rng, uint32_t spread) {
@@ -104,5 +105,44 @@ vb_result vb_known_router(vb_result (*run)(struct vb_ocl *d, const struct vb_rou
     h = fold(fold(fold(h, hist, sizeof hist), offsets, sizeof offsets), list, sizeof list);
   }
   *answer = h;
+  return r;
+}
+
+vb_result vb_known_indexer(vb_result (*run)(struct vb_ocl *d, const struct vb_indexer_op *op), struct vb_ocl *d,
+                           bool plant, uint64_t *answer) {
+  enum { TOKENS = 3, NH = 5, SIZE = 64, N = 40, K = 9, RECORD = VB_REC_HEADER + SIZE };
+  uint8_t q[TOKENS * NH * RECORD], k[N * RECORD];
+  vb_z w[TOKENS * NH], x[SIZE];
+  uint32_t list[TOKENS * K], count[TOKENS], score[TOKENS * N] = {0};
+  uint64_t rng = vb_draw_seed(3);
+  for (int i = 0; i < TOKENS * NH; i++) {
+    for (int j = 0; j < SIZE; j++) x[j] = value(&rng, 3);
+    vb_rec_fill(x, SIZE, q + i * RECORD);
+    w[i] = value(&rng, 4);
+  }
+  for (int i = 0; i < N; i++) { // every fourth key is the one before it: ties
+    for (int j = 0; j < SIZE; j++) x[j] = i % 4 == 3 ? x[j] : value(&rng, 3);
+    vb_rec_fill(x, SIZE, k + i * RECORD);
+  }
+  if (plant) w[0] ^= 0x80000000u;
+  const struct vb_kv kv = {.k = k, .heads = 1, .dk = SIZE, .capacity = N, .length = N, .id = UINT64_MAX};
+  struct vb_indexer_op op = {.q = q,
+                             .w = w,
+                             .w_scale = 0x3db504f3u,
+                             .kv = &kv,
+                             .heads = NH,
+                             .k = K,
+                             .first_count = N - TOKENS + 1,
+                             .t = {0, TOKENS},
+                             .key = {0, N},
+                             .score = score,
+                             .score_stride = N,
+                             .list = list,
+                             .count = count};
+  vb_result r = run(d, &op);
+  op.mode = VB_INDEXER_SCORES;
+  if (r == VB_OK) r = run(d, &op);
+  uint64_t h = fold(fold(0xcbf29ce484222325u, list, sizeof list), count, sizeof count);
+  *answer = fold(h, score, sizeof score);
   return r;
 }

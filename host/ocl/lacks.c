@@ -33,6 +33,7 @@ const char *vb_ocl_lacks(const struct vb_ocl *d, enum vb_ocl_kind kind, const vo
   switch (kind) {
   case VB_OCL_ATTENTION: return attention(d, op);
   case VB_OCL_ROUTER: return router(d, op);
+  case VB_OCL_INDEXER: return d->info.compiler ? NULL : vb_ocl_unit_indexer_lacks(d, op);
   case VB_OCL_LINEAR: return linear(op);
   case VB_OCL_PACK_Q: {
     const struct vb_pack_q_op *q = op;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /// @file ocl.h
 /// Operators on OpenCL devices, found through the ICD loader: CPUs and GPUs that compile kernels_cl/, and devices with
-/// built-in kernels (FPGA boards, the RTL simulator), which offer attention and the router.
+/// built-in kernels (FPGA boards, the RTL simulator), which offer attention, the router and the indexer.
 ///
 /// Host pointers in, host pointers out: every operator call blocks. A device is used by one call at a time (calls from
 /// several threads queue up); different devices run at the same time. Nothing here crashes when a device dies: the call

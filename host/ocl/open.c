@@ -45,6 +45,14 @@ static bool has_word(const char *list, const char *word) {
   return false;
 }
 
+/// A number of the configuration text, "name=number ..."; `otherwise` where it is not there.
+static uint32_t setting(const char *text, const char *name, uint32_t otherwise) {
+  size_t n = strlen(name);
+  for (const char *p = strstr(text, name); p; p = strstr(p + 1, name))
+    if ((p == text || p[-1] == ' ') && p[n] == '=') return (uint32_t)strtoul(p + n + 1, NULL, 10);
+  return otherwise;
+}
+
 static void read_info(struct vb_ocl *d) {
   cl_bool compiler = CL_FALSE, unified = CL_FALSE;
   cl_ulong memory = 0;
@@ -73,6 +81,7 @@ static void read_info(struct vb_ocl *d) {
       .units = units,
       .clock_mhz = clock,
   };
+  d->unit.indexer_keys = setting(d->info.configuration, "indexer-keys", 1024); // 1024: what every unit has
   clGetDeviceInfo(d->id, CL_DEVICE_MEM_BASE_ADDR_ALIGN, sizeof align, &align, NULL);
   d->sub_align = align / 8 > 128 ? align / 8 : 128;
   const char *poison = getenv("VERBATIM_OCL_POISON");
@@ -160,7 +169,8 @@ void vb_ocl_last_stats(const struct vb_ocl *d, struct vb_ocl_stats *out) { *out 
 
 bool vb_ocl_supports(const struct vb_ocl *d, enum vb_ocl_kind kind) {
   if (d->info.compiler) return true;
-  return (kind == VB_OCL_ATTENTION || kind == VB_OCL_ROUTER) && has_word(d->info.kernels, vb_ocl_kind_name(kind));
+  bool unit = kind == VB_OCL_ATTENTION || kind == VB_OCL_ROUTER || kind == VB_OCL_INDEXER;
+  return unit && has_word(d->info.kernels, vb_ocl_kind_name(kind));
 }
 
 /// The limits of the units (hw/attention, hw/router).

@@ -11,7 +11,7 @@
 #include <string.h>
 
 static const char *const check_names[] = {"",         "tables", "integer",   "numeric", "float",
-                                          "patterns", "blocks", "attention", "router"};
+                                          "patterns", "blocks", "attention", "router",  "indexer"};
 enum { CHECKS = sizeof check_names / sizeof *check_names, CASES = 512 };
 
 static int planted_check(void) {
@@ -226,6 +226,12 @@ static vb_result run_router(struct vb_ocl *d, const struct vb_router_op *op) {
   return vb_ocl_end(d);
 }
 
+static vb_result run_indexer(struct vb_ocl *d, const struct vb_indexer_op *op) {
+  vb_ocl_begin_untrusted(d);
+  vb_ocl_do_indexer(d, op);
+  return vb_ocl_end(d);
+}
+
 static vb_result known_answers(struct vb_ocl *d, int plant) {
   uint64_t answer;
   vb_result r = VB_OK;
@@ -242,6 +248,13 @@ static vb_result known_answers(struct vb_ocl *d, int plant) {
     r = vb_known_router(run_router, d, plant == 8, &answer);
     if (r == VB_OK && answer != vb_known_router_answer)
       r = vb_fail(VB_DEVICE, "%s: probe router: the known-answer case comes out wrong", d->info.name);
+    d->checks++;
+  }
+  if (r == VB_OK && vb_ocl_supports(d, VB_OCL_INDEXER)) {
+    r = vb_known_indexer(run_indexer, d, plant == 9, &answer);
+    vb_ocl_forget_kv(d, UINT64_MAX);
+    if (r == VB_OK && answer != vb_known_indexer_answer)
+      r = vb_fail(VB_DEVICE, "%s: probe indexer: the known-answer case comes out wrong", d->info.name);
     d->checks++;
   }
   return r;

@@ -58,8 +58,8 @@ std::vector<Config> make_configs() {
         c.units.push_back(u);
         c.kernels.push_back(*u->kernel);
       }
-    std::snprintf(c.text, sizeof c.text, "rows=%u lanes=%u axi=%u burst=%u pairs=%u word=%08x dram=%s", h.rows, h.lanes,
-                  h.axi_data_bits, h.max_burst, h.router_max_pairs, h.word, h.dram);
+    std::snprintf(c.text, sizeof c.text, "rows=%u lanes=%u axi=%u burst=%u pairs=%u indexer-keys=%u word=%08x dram=%s",
+                  h.rows, h.lanes, h.axi_data_bits, h.max_burst, h.router_max_pairs, h.indexer_keys, h.word, h.dram);
     all.push_back(std::move(c));
   }
   return all;

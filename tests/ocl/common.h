@@ -53,6 +53,8 @@ uint8_t *queries(struct arena *a, struct vb_rng *r, size_t n, uint32_t dk);
 /// Attention of a device against the reference: FULL, or the phases over split keys, merged as the runtime does.
 void attention_case(struct vb_rng *r, struct vb_ocl *d, uint32_t dk, uint32_t dv, uint32_t keys, uint32_t tokens,
                     uint32_t heads, uint32_t kv_heads);
+/// The indexer of a device against the reference: FULL, and SCORES of two parts of the keys.
+void indexer_case(struct vb_rng *r, struct vb_ocl *d, uint32_t keys, uint32_t tokens, uint32_t heads, uint32_t dk);
 void router_case(struct vb_rng *r, struct vb_ocl *d, uint32_t tokens, uint32_t experts, uint32_t k);
 
 /// Assert that a call succeeded, with its message.

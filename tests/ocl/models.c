@@ -232,7 +232,7 @@ static void delta(struct vb_rng *r) {
 }
 
 /// FULL, and SCORES of two parts of the keys, from which the merged selection must be the same.
-static void indexer_case(struct vb_rng *r, uint32_t keys, uint32_t tokens, uint32_t heads, uint32_t dk) {
+void indexer_case(struct vb_rng *r, struct vb_ocl *d, uint32_t keys, uint32_t tokens, uint32_t heads, uint32_t dk) {
   struct arena a = {0};
   struct vb_kv kv = cache(&a, r, 1, dk, 0, keys + between(r, 0, 5), keys);
   for (uint32_t j = 1; j < keys; j++) // equal keys: ties
@@ -258,7 +258,7 @@ static void indexer_case(struct vb_rng *r, uint32_t keys, uint32_t tokens, uint3
   op.list = junk(&a, (size_t)tokens * op.k * 4), ref.list = junk(&a, (size_t)tokens * op.k * 4);
   op.count = junk(&a, tokens * 4), ref.count = junk(&a, tokens * 4);
   vb_ref_indexer(&ref);
-  OK(vb_ocl_indexer(ocl_dev, &op));
+  OK(vb_ocl_indexer(d, &op));
   VB_EXPECT_SAME("indexer", ref.list, op.list, (size_t)tokens * op.k);
   VB_EXPECT_SAME("indexer", ref.count, op.count, tokens);
 
@@ -269,7 +269,7 @@ static void indexer_case(struct vb_rng *r, uint32_t keys, uint32_t tokens, uint3
   for (int part = 0; part < 2; part++) {
     op.key = ref.key = part ? (struct vb_range){cut, keys} : (struct vb_range){0, cut};
     vb_ref_indexer(&ref);
-    OK(vb_ocl_indexer(ocl_dev, &op));
+    OK(vb_ocl_indexer(d, &op));
     VB_EXPECT_SAME("indexer", ref.score, op.score, scores);
   }
   memset(op.list, 0, (size_t)tokens * op.k * 4);
@@ -278,13 +278,13 @@ static void indexer_case(struct vb_rng *r, uint32_t keys, uint32_t tokens, uint3
     vb_ref_topk(op.score + (size_t)t * op.score_stride, op.first_count + t, op.k, got);
     VB_EXPECT_SAME("indexer", want, got, op.k);
   }
-  vb_ocl_forget_kv(ocl_dev, kv.id);
+  vb_ocl_forget_kv(d, kv.id);
   drop(&a);
 }
 
 static void indexer(struct vb_rng *r) {
   uint32_t keys = size(r, 9, vb_rng_below(r, 4) ? 100 : 400);
-  indexer_case(r, keys, between(r, 1, keys < 7 ? keys : 7), between(r, 1, 9), size(r, 40, 130));
+  indexer_case(r, ocl_dev, keys, between(r, 1, keys < 7 ? keys : 7), between(r, 1, 9), size(r, 40, 130));
 }
 
 UNTIL(test_experts, "experts", experts)
@@ -295,8 +295,8 @@ UNTIL(test_indexer, "indexer", indexer)
 /// Selection from more keys than one item counts.
 static void test_long_indexer(void) {
   struct vb_rng r = vb_test_rng();
-  if (!ocl_small()) indexer_case(&r, 9000, 2, 2, 32);
-  else indexer_case(&r, 130, 2, 2, 32);
+  if (!ocl_small()) indexer_case(&r, ocl_dev, 9000, 2, 2, 32);
+  else indexer_case(&r, ocl_dev, 130, 2, 2, 32);
 }
 
 const struct vb_test ocl_model_tests[] = {{"experts", test_experts},

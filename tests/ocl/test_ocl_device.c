@@ -50,6 +50,12 @@ static vb_result reference_router(struct vb_ocl *d, const struct vb_router_op *o
   return VB_OK;
 }
 
+static vb_result reference_indexer(struct vb_ocl *d, const struct vb_indexer_op *op) {
+  (void)d;
+  vb_ref_indexer(op);
+  return VB_OK;
+}
+
 static void test_known_answers(void) {
   uint64_t answer;
   OK(vb_known_attention(reference_attention, NULL, false, &answer));
@@ -60,11 +66,15 @@ static void test_known_answers(void) {
   VB_CHECK(answer == vb_known_router_answer, "router: the reference gives 0x%llx", (unsigned long long)answer);
   OK(vb_known_router(reference_router, NULL, true, &answer));
   VB_CHECK(answer != vb_known_router_answer, "router: the planted bit does not show");
+  OK(vb_known_indexer(reference_indexer, NULL, false, &answer));
+  VB_CHECK(answer == vb_known_indexer_answer, "indexer: the reference gives 0x%llx", (unsigned long long)answer);
+  OK(vb_known_indexer(reference_indexer, NULL, true, &answer));
+  VB_CHECK(answer != vb_known_indexer_answer, "indexer: the planted bit does not show");
 }
 
 static void test_accepts(void) {
   OK(vb_ocl_probe(dev));
-  VB_CHECK(vb_ocl_probe_checks(dev) == 8, "%u checks", vb_ocl_probe_checks(dev));
+  VB_CHECK(vb_ocl_probe_checks(dev) == 9, "%u checks", vb_ocl_probe_checks(dev));
   for (int kind = 0; kind < VB_OCL_KINDS; kind++)
     VB_CHECK(vb_ocl_supports(dev, (enum vb_ocl_kind)kind), "%s", vb_ocl_kind_name((enum vb_ocl_kind)kind));
 }

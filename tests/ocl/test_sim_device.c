@@ -25,8 +25,9 @@ static int find_device(void) {
 static void test_accepts(void) {
   NEED_DEVICE();
   OK(vb_ocl_probe(dev));
-  VB_CHECK(vb_ocl_supports(dev, VB_OCL_ATTENTION) && vb_ocl_supports(dev, VB_OCL_ROUTER), "kernels: %s",
-           vb_ocl_info(dev)->kernels);
+  VB_CHECK(vb_ocl_supports(dev, VB_OCL_ATTENTION) && vb_ocl_supports(dev, VB_OCL_ROUTER) &&
+               vb_ocl_supports(dev, VB_OCL_INDEXER),
+           "kernels: %s", vb_ocl_info(dev)->kernels);
   VB_CHECK(!vb_ocl_supports(dev, VB_OCL_LINEAR), "linear is no unit");
   VB_CHECK(vb_ocl_can_attention(dev, 8, 2, 64, 32) && !vb_ocl_can_attention(dev, 8, 2, 48, 32) &&
                !vb_ocl_can_attention(dev, 8, 2, 64, 160),
@@ -38,8 +39,8 @@ static void test_accepts(void) {
 
 static void test_refuses(void) {
   NEED_DEVICE();
-  static const char *const check[] = {"tables", "attention", "router"};
-  for (size_t i = 0; i < 3; i++) {
+  static const char *const check[] = {"tables", "attention", "router", "indexer"};
+  for (size_t i = 0; i < 4; i++) {
     struct vb_ocl_list list;
     char name[32];
     snprintf(name, sizeof name, "probe %s", check[i]);
@@ -75,6 +76,36 @@ static void test_router(void) {
     uint32_t k = between(&r, 1, experts < 16 ? experts : 16);
     router_case(&r, dev, between(&r, 1, 30), experts, k);
   }
+}
+
+static void test_indexer(void) {
+  NEED_DEVICE();
+  struct vb_rng r = vb_test_rng();
+  uint64_t start = vb_test_values("indexer"), want = vb_test_count(10000, 1000000);
+  while (vb_test_values("indexer") - start < want) {
+    uint32_t keys = between(&r, 1, vb_rng_below(&r, 4) ? 90 : 700);
+    indexer_case(&r, dev, keys, between(&r, 1, keys < 6 ? keys : 6), between(&r, 1, 64), between(&r, 1, 128));
+  }
+}
+
+/// Beyond the unit's limits: refused by name, at plan time by the cache's capacity.
+static void test_indexer_refuses(void) {
+  NEED_DEVICE();
+  struct vb_kv kv = {.heads = 1, .dk = 64, .capacity = 100};
+  struct vb_indexer_op op = {.kv = &kv, .heads = 64, .k = 2048};
+  VB_CHECK(!vb_ocl_lacks(dev, VB_OCL_INDEXER, &op), "%s", vb_ocl_lacks(dev, VB_OCL_INDEXER, &op));
+  op.k = 2049, op.t.end = 1;
+  VB_CHECK(vb_ocl_indexer(dev, &op) == VB_BAD_INPUT && strstr(vb_last_error(), "more than 2048 keys"), "\"%s\"",
+           vb_last_error());
+  op.k = 1, op.t.end = 0, kv.capacity = 1 << 21;
+  VB_CHECK(vb_ocl_lacks(dev, VB_OCL_INDEXER, &op) != NULL, "a cache of 2^21 keys is accepted");
+  op.t.end = 1, op.first_count = 1 << 21;
+  VB_CHECK(vb_ocl_indexer(dev, &op) == VB_BAD_INPUT && strstr(vb_last_error(), "score buffers"), "\"%s\"",
+           vb_last_error());
+  op.first_count = 1, kv.dk = 129;
+  VB_CHECK(vb_ocl_indexer(dev, &op) == VB_BAD_INPUT && strstr(vb_last_error(), "key size"), "\"%s\"", vb_last_error());
+  kv.dk = 128, op.heads = 65;
+  VB_CHECK(vb_ocl_indexer(dev, &op) == VB_BAD_INPUT && strstr(vb_last_error(), "heads"), "\"%s\"", vb_last_error());
 }
 
 /// What the unit does not know is refused by name before a job is made.
@@ -128,6 +159,8 @@ int main(int argc, char **argv) {
                                          {"attention", test_attention},
                                          {"router", test_router},
                                          {"router refuses", test_router_refuses},
+                                         {"indexer", test_indexer},
+                                         {"indexer refuses", test_indexer_refuses},
                                          {"unit error", test_unit_error},
                                          {"stats", test_stats},
                                          {0}};
