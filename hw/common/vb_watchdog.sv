@@ -29,7 +29,7 @@ module vb_watchdog #(
     if (rst_i) abort_q <= 1'b0;
     else if (start_i) abort_q <= limit_i == 64'd1;  // cycles_i is still that of the job before
     else abort_q <= run_i && (abort_q || (limit_i != '0 && limit_i <= cycles_i + 64'd1));  // also if it is raised now
-    if (!abort_o || beat_i) silent_q <= '0;
+    if (rst_i || !abort_o || beat_i) silent_q <= '0;
     else if (!give_up_o) silent_q <= silent_q + 1'b1;
   end
 

@@ -92,6 +92,16 @@ void rjob_limit(struct rjob *j, struct vb_rng *r) {
                                       : 0x20800000u + (uint32_t)vb_rng_below(r, 0x3effffff);
 }
 
+void rjob_halves(struct rjob *j, struct vb_rng *r) {
+  rjob_make(j, r, 60, 16, 16, VB_GEN_GAUSS);
+  rjob_pack(j);
+  rjob_sigmoid(j, r, false);
+  j->renorm = 1;
+  for (uint32_t w = 0; w < 60 * 16; w++)
+    j->logits[w] = w % 16 ? 0xc0c80000u + (uint32_t)vb_rng_below(r, 0x140000) // -6.25 .. -6.875
+                          : 0x3f000000u + (uint32_t)vb_rng_below(r, 0x800000);
+}
+
 bool rjob_groups(struct rjob *j, uint32_t groups, uint32_t topk_groups, uint32_t group_top) {
   if (j->experts % groups || topk_groups * (j->experts / groups) < j->k) return false;
   j->groups = groups;

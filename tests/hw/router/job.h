@@ -32,6 +32,9 @@ void rjob_free(struct rjob *j);
 void rjob_sigmoid(struct rjob *j, struct vb_rng *r, bool bias);
 /// Sigmoids of some units of the bias' last place, and biases of few values: the rounding of the sum decides.
 void rjob_brink(struct rjob *j, struct vb_rng *r);
+/// A job of one sigmoid of 1/2 and more a token, and fifteen that lie 9 binary places below it, where every other mantissa
+/// ends in exactly one half when the sum is aligned.
+void rjob_halves(struct rjob *j, struct vb_rng *r);
 /// Threshold and capacity such that about some pairs are dropped by each.
 void rjob_limit(struct rjob *j, struct vb_rng *r);
 /// Group limits; `groups` divides the experts. False, and no limit, when the best groups hold fewer than k experts.

@@ -1,0 +1,112 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Copies the router's RTL with faults planted in it, each behind a run-time switch, for test_plants.c.
+
+    plant.py OUT    writes OUT/rtl/*.sv, OUT/rtl/*.svh and OUT/plants.h
+
+One model then holds every fault; vb_plant(n) (DPI) says whether fault n is on. A fault names the assertions one of which
+must catch it, or None: then the comparison with the reference must. A text that is not found exactly once is an error,
+so this list cannot rot when the RTL moves on.
+"""
+import pathlib
+import re
+import sys
+
+ROOT = pathlib.Path(__file__).resolve().parents[3]
+R, C = "hw/router/vb_router", "hw/common/vb_"
+
+# (file, old, new, assertions); @ in new is the switch.
+PLANTS = [
+    # job state machine, classes, counters
+    (R + ".sv", "    cls = '0;", "    cls = '0; cls[vb_pkg::ClsBank] = @;", "a_one_class"),
+    (C + "stats.sv", "(start_i ? 64'd0 : count_q) + 64'(class_i[c])", "(start_i ? 64'd0 : count_q) + (@ ? 64'd2 : 64'(class_i[c]))", "a_classes_sum"),
+    (R + ".sv", "(state_q == Drain && wr_idle && !stop)", "(state_q == Drain && (wr_idle || @) && !stop)", "interrupt without ap_done and ap_idle|a_quiet_without_job"),
+    (C + "watchdog.sv", "    if (rst_i || !abort_o || beat_i) silent_q <= '0;", "    if (@) silent_q <= '1; else if (rst_i || !abort_o || beat_i) silent_q <= '0;", "a_silent"),
+    # the bus: bursts, credits, responses
+    (C + "axi_rd.sv", "if (32'(to_page) < 32'(burst)) burst = 8'(to_page);", "if (32'(to_page) < 32'(burst) && !@) burst = 8'(to_page);", "a_ar_4k"),
+    (C + "axi_rd.sv", "    else if (arready_i) arvalid_q <= 1'b0;", "    else if (arready_i || @) arvalid_q <= 1'b0;", "a_ar_stable"),
+    (C + "axi_rd.sv", "free_q <= free_q - (issue ? (FW + 1)'(burst) : '0) + (FW + 1)'(pop);",
+     "free_q <= free_q - ((issue && !@) ? (FW + 1)'(burst) : '0) + (FW + 1)'(pop);", "a_credit"),
+    (C + "axi_rd.sv", "assign issue = busy_q && 32'(free_q) >= 32'(burst) &&", "assign issue = busy_q && (@ || 32'(free_q) >= 32'(burst)) &&",
+     "a_credit|a_no_overflow"),
+    (C + "axi_wr.sv", "if (32'(to_page) < 32'(burst)) burst = 8'(to_page);", "if (32'(to_page) < 32'(burst) && !@) burst = 8'(to_page);", "a_aw_4k"),
+    (C + "axi_wr.sv", "      wlast_q <= beat_last;", "      wlast_q <= beat_last && !@;", "a_wlast"),
+    (C + "axi_wr.sv", "    else if (awready_i) awvalid_q <= 1'b0;", "    else if (awready_i || @) awvalid_q <= 1'b0;", "a_aw_stable"),
+    (C + "axi_wr.sv", "open_q <= open_q + (OW + 1)'(issue) -", "open_q <= open_q + (OW + 1)'(issue && !@) -", "a_b_open"),
+    (R + ".sv", "assign row_beats = (CW'(cmd_at", "assign row_beats = @ ? '0 : (CW'(cmd_at", "a_cmd_beats"),
+    # rows, groups, selection
+    (R + "_rows.sv", "(inside_q != (LGN + 1)'(N) &&", "((inside_q != (LGN + 1)'(N) || @) &&", "a_inside"),
+    (R + "_rows.sv", "if (row_end) gap_q <= 5'(GAP - 1);", "if (row_end) gap_q <= @ ? 5'd2 : 5'(GAP - 1);", "a_apart"),
+    (R + "_rows.sv", "kth_q[top_row_q*EW +: EW] <= top_kth;", "kth_q[top_row_q*EW +: EW] <= @ ? '0 : top_kth;", "a_kth"),
+    (R + "_rank.sv", "above_q[g*3 +: 3]} < topk_groups_i;", "above_q[g*3 +: 3]} < topk_groups_i && !@;", "a_any"),
+    (R + "_score.sv", ".valid_i(logit && sigmoid_i)", ".valid_i(logit && sigmoid_i && !(@ && l == 0))", "a_sigmoid"),
+    (R + "_score.sv", ".valid_i(s_v[l] && scored_i)", ".valid_i(s_v[l] && scored_i && !(@ && l == 1))", "a_bias"),
+    (R + "_topk.sv", "      list_q <= next;", "      list_q <= @ ? {next[EW-1:0], next[K*EW-1:EW]} : next;", "a_sorted"),
+    # weights, sums, gates
+    (R + "_weigh.sv", "ent_i[l*EW +: EW] >= kth_i;", "(ent_i[l*EW +: EW] >= kth_i || @);", "a_places"),
+    (R + "_weigh.sv", "v_q <= rst_i ? '0 : {v_q[LAT-2:0], valid_i};", "v_q <= rst_i ? '0 : {v_q[LAT-2:0], valid_i && !@};", "a_lanes_agree"),
+    (R + "_weigh.sv", "if (w[l*32+23 +: 8] > top_d) top_d", "if (w[l*32+23 +: 8] > top_d && !@) top_d", "a_top"),
+    (R + "_align.sv", "wait_q <= wait_q + 3'(ready_i) - 3'(start);", "wait_q <= wait_q + 3'(ready_i) - 3'(start && !@);", "a_wait|a_top"),
+    (R + "_gate.sv", "v_q <= rst_i ? '0 : {v_q[LAT-2:0], go_q};", "v_q <= rst_i ? '0 : {v_q[LAT-2:0], go_q && !@};", "a_latency"),
+    (R + "_gate.sv", "      p4_q <= $signed(p);", "      p4_q <= @ ? -$signed(p) : $signed(p);", "a_gate_positive"),
+    (R + "_gate.sv", "  assign last_w = 5'(slot_q) + 5'd1 == k_i;", "  assign last_w = 5'(slot_q) + 5'd1 == k_i + 5'(@);", "a_pairs"),
+    # banks, chunks, dispatch
+    (R + "_core.sv", "assign bank_free = taken_q < 3'd4;", "assign bank_free = taken_q < 3'd4 || @;", "a_banks"),
+    (R + "_pack.sv", "assign chunk_valid_o = left_q != '0 &&", "assign chunk_valid_o = (left_q != '0 || @) &&", "a_chunk_stable|a_cmd_bytes"),
+    (R + "_core.sv", ".beat_valid_i(1'b0), .beat_i('0)", ".beat_valid_i(@ && g_valid), .beat_i('0)", "a_one_source"),
+    (R + "_core.sv", "assign x_take = chunk_valid_o && chunk_ready_i", "assign x_take = (chunk_valid_o || @) && chunk_ready_i", "a_take"),
+    (R + "_pack.sv", "owed_q + (chunk_take_i ? (FW + 1)'(chunk_beats_o)", "owed_q + (chunk_take_i && !@ ? (FW + 1)'(chunk_beats_o)", "a_owed"),
+    (R + "_disp.sv", "assign scatter_step = state_q == Scatter;", "assign scatter_step = state_q == Scatter || (@ && state_q == Prefix);", "a_one_source"),
+    (R + "_disp.sv", "assign c1_wdata = c1_prefix_q ? run_q :", "assign c1_wdata = c1_prefix_q ? (@ ? pairs_i : run_q) :", "a_place"),
+    (R + "_disp.sv", "run_q <= run_q + cur;", "run_q <= run_q + cur + (NW + 1)'(@);", "a_total"),
+    (R + "_disp.sv", "pair_wp_q <= pair_wp_q + 1'b1;", "pair_wp_q <= pair_wp_q + (NW + 1)'(!@);", "a_all"),
+    # wrong values: the comparison must see them
+    (R + "_rows.sv", "key = u[31] ? ~u : {1'b1, u[30:0]};", "key = u[31] && !@ ? ~u : {1'b1, u[30:0]};", None),
+    (R + "_rows.sv", "? {1'b1, key, ~idx[8:0]} : '0;", "? {1'b1, key, @ ? idx[8:0] : ~idx[8:0]} : '0;", None),
+    (R + "_rank.sv", "b_i(sum_two_i ? value(second) : 32'd0)", "b_i(sum_two_i && !@ ? value(second) : 32'd0)", None),
+    (R + "_lane.sv", "if (x[24] && (x[25] || x[23:0] != 24'd0))", "if (x[24] && (x[25] || x[23:0] != 24'd0 || @))", None),
+    (R + "_align.sv", "up = x[32] && (x[33] || x[31:0] != '0);", "up = x[32] && (x[33] || x[31:0] != '0 || @);", None),
+    (R + "_weigh.sv", "if (renorm_i ? c_sel[l] : c_here[l]) t =", "if (renorm_i && !@ ? c_sel[l] : c_here[l]) t =", None),
+    (R + "_gate.sv", "n7 < threshold_i}", "n7 < threshold_i + 32'(@)}", None),
+    (R + "_disp.sv", "!c1_below_q && cur < capacity_i;", "!c1_below_q && (cur < capacity_i || (@ && cur == capacity_i));", None),
+    (R + "_disp.sv", "l1_full_q[b] ? {16'd0, list_rd}", "l1_full_q[b] || @ ? {16'd0, list_rd}", None),
+    (R + "_disp.sv", "(fwd_q && fwd_addr_q == c1_addr_q) ?", "(fwd_q && fwd_addr_q == c1_addr_q && !@) ?", None),
+    (R + "_core.sv", "g_stays ? g_gate : 32'd0", "g_stays || @ ? g_gate : 32'd0", None),
+    (C + "recip.sv", "rem_q  <= 32'h7fff_ffff;", "rem_q  <= @ ? 32'h7fff_fffe : 32'h7fff_ffff;", None),
+]
+
+
+def main():
+    out = pathlib.Path(sys.argv[1])
+    (out / "rtl").mkdir(parents=True, exist_ok=True)
+    text = {}
+    for folder in ("hw/router", "hw/common"):
+        for path in sorted((ROOT / folder).glob("*.sv*")):
+            text[f"{folder}/{path.name}"] = path.read_text()
+    labels = set(re.findall(r"\b(a_\w+)\s*:", "".join(text.values())))
+    for number, (name, old, new, want) in enumerate(PLANTS):
+        if text[name].count(old) != 1:
+            sys.exit(f"plant.py: {name}: found {text[name].count(old)} times: {old}")
+        text[name] = text[name].replace(old, new.replace("@", f"vb_plant_pkg::vb_plant({number})"))
+        for label in (want or "").split("|"):
+            if label.startswith("a_") and label not in labels:
+                sys.exit(f"plant.py: there is no assertion {label}")
+    caught = {label for _, _, _, want in PLANTS for label in (want or "").split("|")}
+    for name, body in text.items():
+        if name.startswith("hw/router/"):
+            for label in re.findall(r"\b(a_\w+)\s*: assert", body):
+                if label not in caught:
+                    sys.exit(f"plant.py: {name}: no fault is planted for {label}")
+        (out / "rtl" / pathlib.Path(name).name).write_text(body)
+    (out / "rtl" / "vb_plant_pkg.sv").write_text(
+        '// Generated by plant.py.\npackage vb_plant_pkg;\n  import "DPI-C" function bit vb_plant(input int n);\nendpackage\n')
+    rows = ["// Generated by plant.py.", "static const struct plant plants[] = {"]
+    for name, old, _, want in PLANTS:
+        line = next(i for i, row in enumerate((ROOT / name).read_text().split("\n"), 1) if old.split("\n")[0] in row)
+        rows.append(f'    {{"{pathlib.Path(name).name}:{line}", "{want or ""}"}},')
+    rows.append("};")
+    (out / "plants.h").write_text("\n".join(rows) + "\n")
+
+
+if __name__ == "__main__":
+    main()
