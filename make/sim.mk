@@ -130,7 +130,7 @@ $(SIM_TEST_DIR)/test_router: $(SIM_DIR)/tests/hw/router/test_router.o $(SIM_DIR)
 	$(call say,LD,$@)
 	$(Q)$(CXX) $(SAN) -fopenmp -o $@ $^ $(SIM_HARNESS_LIBS) -lcunit -lm
 
-$(SIM_TEST_DIR)/test_dram: $(SIM_DIR)/tests/hw/dram/test_dram.o $(SIM_SUPPORT) $(SIM_DIR)/obj/dram/dram.o $(SIM_DIR)/obj/dram/parts.o
+$(SIM_TEST_DIR)/test_dram: $(SIM_DIR)/tests/hw/dram/test_dram.o $(SIM_DIR)/tests/hw/dram/reference.o $(SIM_SUPPORT) $(SIM_DIR)/obj/dram/dram.o $(SIM_DIR)/obj/dram/parts.o
 	@mkdir -p $(@D)
 	$(call say,LD,$@)
 	$(Q)$(CC) $(SAN) -o $@ $^ -lcunit -lm

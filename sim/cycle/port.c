@@ -10,6 +10,7 @@ int vb_port_init(struct vb_port *p, const struct vb_cycle_env *env, uint32_t mas
                  uint32_t wr_bursts) {
   memset(p, 0, sizeof *p);
   p->beat_bytes = env->hw->axi_data_bits / 8;
+  while ((1u << p->beat_log2) < p->beat_bytes) p->beat_log2++;
   p->max_burst = env->hw->max_burst;
   p->masters = masters;
   p->dram = vb_dram_new(env->part, env->hw->clock_period_ps, env->noise, env->noise ? env->seed : 1);
@@ -40,7 +41,7 @@ static inline uint64_t open_from(const struct vb_port *p, enum vb_port_channel c
 
 /// Beats of the next burst of a descriptor: to the longest burst, the 4 KiB page, its end.
 static uint32_t burst_beats(const struct vb_port *p, uint64_t address, uint32_t left) {
-  uint32_t n = p->max_burst, page = (uint32_t)(4096 - (address & 4095)) / p->beat_bytes;
+  uint32_t n = p->max_burst, page = (uint32_t)(4096 - (address & 4095)) >> p->beat_log2;
   if (page < n) n = page;
   return left < n ? left : n;
 }
@@ -73,11 +74,11 @@ static void rd_issue(const struct vb_port *p, struct vb_port_rd *r) {
   uint64_t issue = later(r->take_time + 1, r->ar_free), end = r->issued + beats;
   if (end > r->depth) { // room for all of it: reserved by the pop of the beat that its last one follows in the FIFO
     if (end - r->depth > r->popped) return;
-    issue = later(issue, r->time[(end - 1) % r->depth] + 1);
+    issue = later(issue, r->time[(end - 1) & (r->depth - 1)] + 1);
   }
   if (r->bursts_out >= r->bursts) {
     if (r->bursts_in + r->bursts <= r->bursts_out) return;
-    issue = later(issue, r->end_pop[r->bursts_out % r->bursts] + 1);
+    issue = later(issue, r->end_pop[r->bursts_out & (r->bursts - 1)] + 1);
   }
   r->ar_valid = issue + 1;
   r->ar_address = r->address;
@@ -97,7 +98,7 @@ uint64_t vb_port_rd_taken(struct vb_port *p, uint32_t m) {
 /// The burst leaves the master's AR register in cycle t.
 static void rd_leave(struct vb_port_rd *r, uint64_t t) {
   r->issued += r->ar_beats;
-  r->end[r->bursts_out++ % r->bursts] = r->issued;
+  r->end[r->bursts_out++ & (r->bursts - 1)] = r->issued;
   r->ar_free = t;
   r->ar_valid = VB_UNKNOWN;
 }
@@ -112,12 +113,17 @@ static uint64_t slave_takes(const struct vb_port *p, uint64_t from) {
 static void slave_read(struct vb_port *p, struct vb_port_rd *r, uint64_t t, uint64_t address, uint32_t beats) {
   uint64_t ready[64], at = later(p->r_time, t);
   vb_dram_access(p->dram, t, address, beats, p->beat_bytes, false, ready);
-  uint32_t slot = (uint32_t)(r->known % r->depth);
-  for (uint32_t i = 0; i < beats; i++) {
-    at = open_from(p, VB_PORT_R, later(ready[i], at + 1));
-    r->time[slot] = at + 1;
-    if (++slot == r->depth) slot = 0;
-  }
+  const uint64_t mask = r->depth - 1;
+  if (p->held[VB_PORT_R])
+    for (uint32_t i = 0; i < beats; i++) {
+      at = open_from(p, VB_PORT_R, later(ready[i], at + 1));
+      r->time[(r->known + i) & mask] = at + 1;
+    }
+  else
+    for (uint32_t i = 0; i < beats; i++) {
+      at = later(ready[i], at + 1);
+      r->time[(r->known + i) & mask] = at + 1;
+    }
   r->known += beats;
   p->r_time = p->last_beat[p->reads++ % VB_PORT_SLAVE] = at;
   p->bytes_read += (uint64_t)beats * p->beat_bytes;
@@ -163,15 +169,15 @@ static void wr_issue(struct vb_port *p) {
       uint32_t head = (uint32_t)c->address & (p->beat_bytes - 1);
       w->take_time = later(c->at, w->last_issue);
       w->address = c->address - head;
-      w->left = (head + c->size + p->beat_bytes - 1) / p->beat_bytes;
+      w->left = (head + c->size + p->beat_bytes - 1) >> p->beat_log2;
       p->bytes_written += c->size;
     }
     uint64_t issue = later(w->take_time + 1, w->aw_free);
     if (w->issued >= w->bursts) {
       if (w->answered + w->bursts <= w->issued) return;
-      issue = later(issue, w->response[w->issued % w->bursts] + 1);
+      issue = later(issue, w->response[w->issued & (w->bursts - 1)] + 1);
     }
-    uint32_t beats = burst_beats(p, w->address, w->left), slot = (uint32_t)(w->issued % w->bursts);
+    uint32_t beats = burst_beats(p, w->address, w->left), slot = (uint32_t)w->issued & (w->bursts - 1);
     uint64_t aw = open_from(p, VB_PORT_AW, issue + 1);
     w->burst[slot].address = w->address;
     w->burst[slot].beats = beats;
@@ -190,7 +196,7 @@ static void wr_advance(struct vb_port *p) {
   struct vb_port_wr *w = &p->wr;
   wr_issue(p);
   while (w->sent < w->issued && w->data_used < w->data_told) {
-    uint32_t slot = (uint32_t)(w->sent % w->bursts);
+    uint32_t slot = (uint32_t)w->sent & (w->bursts - 1);
     uint64_t at = w->data[w->data_used % VB_PORT_DATA].at;
     uint64_t load = later(later(at, w->next_load), later(w->burst[slot].issue + 1, w->last_w));
     w->last_w = open_from(p, VB_PORT_W, later(load + 1, w->burst[slot].aw + 1));
@@ -253,7 +259,7 @@ static int earliest(struct vb_port *p, uint64_t *time, uint32_t *master) {
     what = 1;
   }
   if (p->wr.answered < p->wr.sent) {
-    uint64_t at = p->wr.pending[p->wr.answered % p->wr.bursts].at;
+    uint64_t at = p->wr.pending[p->wr.answered & (p->wr.bursts - 1)].at;
     if (at < *time) {
       *time = at;
       what = 2;
@@ -296,7 +302,7 @@ bool vb_port_step(struct vb_port *p) {
     p->ar_time = VB_UNKNOWN;
     return true;
   case 2: {
-    uint32_t slot = (uint32_t)(w->answered % w->bursts);
+    uint32_t slot = (uint32_t)w->answered & (w->bursts - 1);
     uint64_t ready[64];
     uint64_t done =
         vb_dram_access(p->dram, time, w->pending[slot].address, w->pending[slot].beats, p->beat_bytes, true, ready);

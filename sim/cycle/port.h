@@ -38,11 +38,11 @@ struct vb_port_command {
 
 /// A read master. The beats of all its descriptors are numbered from 0.
 struct vb_port_rd {
-  uint32_t depth, bursts;           ///< parameters DEPTH, BURSTS
-  uint64_t issued, known, popped;   ///< beats of bursts issued; with a known time at the output; popped
-  uint64_t time[VB_PORT_DEPTH];     ///< beat i at [i % depth]: first cycle at the output, then the cycle of its pop
-  uint64_t bursts_out, bursts_in;   ///< bursts issued; popped to their end
-  uint64_t end[VB_PORT_BURSTS];     ///< burst b at [b % bursts]: its end as a beat number
+  uint32_t depth, bursts;         ///< parameters DEPTH, BURSTS: powers of two
+  uint64_t issued, known, popped; ///< beats of bursts issued; with a known time at the output; popped
+  uint64_t time[VB_PORT_DEPTH];   ///< beat i at [i & (depth - 1)]: first cycle at the output, then the cycle of its pop
+  uint64_t bursts_out, bursts_in; ///< bursts issued; popped to their end
+  uint64_t end[VB_PORT_BURSTS];   ///< burst b at [b & (bursts - 1)]: its end as a beat number
   uint64_t end_pop[VB_PORT_BURSTS]; ///< cycle in which its last beat was popped
   struct vb_port_command cmd[VB_PORT_COMMANDS];
   uint64_t told, taken; ///< descriptors
@@ -73,7 +73,7 @@ struct vb_port_wr {
     uint64_t address, issue, aw; ///< cycle of the issue, of the AW handshake
     uint32_t beats;
   } burst[VB_PORT_BURSTS];
-  uint64_t response[VB_PORT_BURSTS]; ///< burst b at [b % bursts]: cycle of its response
+  uint64_t response[VB_PORT_BURSTS]; ///< burst b at [b & (bursts - 1)]: cycle of its response
   uint32_t beat;                     ///< of burst `sent`, next to load
   uint64_t next_load, last_w;        ///< cycles: of the W register's next load at the earliest; of the last W handshake
   uint64_t loaded, load[VB_PORT_LOADS];
@@ -86,7 +86,7 @@ struct vb_port_wr {
 
 struct vb_port {
   struct vb_dram *dram;
-  uint32_t beat_bytes, max_burst, masters;
+  uint32_t beat_bytes, beat_log2, max_burst, masters;
   bool held[5];          ///< the channel is ever held
   uint64_t held_seed[5]; ///< of its hash
   uint8_t held_share[5];
@@ -117,14 +117,32 @@ bool vb_port_rd_cmd(struct vb_port *p, uint32_t m, uint64_t at, uint64_t address
 static inline uint64_t vb_port_rd_known(const struct vb_port_rd *r) { return r->known - r->popped; }
 /// First cycle in which the i-th of them is at the output, if those before were popped by then.
 static inline uint64_t vb_port_rd_time(const struct vb_port_rd *r, uint64_t i) {
-  return r->time[(r->popped + i) % r->depth];
+  return r->time[(r->popped + i) & (r->depth - 1)];
 }
 /// The next beat was popped in cycle t.
 static inline void vb_port_rd_pop(struct vb_port *p, uint32_t m, uint64_t t) {
   struct vb_port_rd *r = &p->rd[m];
-  r->time[r->popped % r->depth] = t;
-  if (++r->popped == r->end[r->bursts_in % r->bursts]) r->end_pop[r->bursts_in++ % r->bursts] = t;
+  r->time[r->popped & (r->depth - 1)] = t;
+  if (++r->popped == r->end[r->bursts_in & (r->bursts - 1)]) r->end_pop[r->bursts_in++ & (r->bursts - 1)] = t;
   p->dirty = true;
+}
+/// The next n beats were popped as soon as they were at the output, one a cycle, the first not before cycle `from`.
+/// Returns the cycle of the last.
+static inline uint64_t vb_port_rd_pop_run(struct vb_port *p, uint32_t m, uint64_t from, uint64_t n) {
+  struct vb_port_rd *r = &p->rd[m];
+  const uint64_t mask = r->depth - 1, stop = r->popped + n;
+  uint64_t t = from - 1, at = r->popped;
+  while (at < stop) {
+    uint64_t end = r->end[r->bursts_in & (r->bursts - 1)], to = end < stop ? end : stop;
+    for (; at < to; at++) {
+      uint64_t there = r->time[at & mask];
+      r->time[at & mask] = t = there > t ? there : t + 1;
+    }
+    if (at == end) r->end_pop[r->bursts_in++ & (r->bursts - 1)] = t;
+  }
+  r->popped = stop;
+  p->dirty = true;
+  return t;
 }
 /// Descriptors taken so far, as far as known; the cycle of the last is rd[m].take_time.
 uint64_t vb_port_rd_taken(struct vb_port *p, uint32_t m);

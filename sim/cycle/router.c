@@ -115,7 +115,7 @@ static bool both_have_room(struct router *r, uint64_t *c, uint64_t most) {
 /// First cycle in which the stream offers a chunk, and its size.
 static uint64_t chunk_from(const struct router *r, const struct stream *s, uint64_t *beats) {
   if (!s->left) return VB_UNKNOWN;
-  *beats = (s->left + 4 * r->lanes - 1) / (4 * r->lanes);
+  *beats = (s->left + 4 * r->lanes - 1) >> (r->lanes_log2 + 2);
   if (*beats > CHUNK) *beats = CHUNK;
   if (s->pushed < s->promised + *beats) return VB_UNKNOWN;
   return later(s->from, s->push[(s->promised + *beats - 1) % (2 * QUEUE)] + 1);
@@ -175,46 +175,63 @@ static void tell_rows(struct router *r) {
   }
 }
 
-/// Beats into the unit: a place must be free, rows end apart.
+/// Beats of the bias row go in as they come.
+static void accept_bias(struct router *r, uint64_t known) {
+  uint64_t n = r->row_beats - r->row_at;
+  if (n > known) n = known;
+  r->row_at += (uint32_t)n;
+  for (; n; n--) {
+    r->last_accept = later(vb_port_rd_time(&r->port.rd[0], 0), r->last_accept + 1);
+    vb_port_rd_pop(&r->port, 0, r->last_accept);
+    vb_marks_set(&r->marks, WORK, r->last_accept, r->last_accept + 1);
+  }
+  if (r->row_at < r->row_beats) return;
+  r->bias_left = false;
+  r->row_at = 0;
+  r->row_beats = beats_of(r, 0);
+}
+
+/// Marks the cycles in which the n beats popped last were accepted.
+static void mark_accepted(struct router *r, uint64_t n) {
+  const struct vb_port_rd *rd = &r->port.rd[0];
+  const uint64_t mask = rd->depth - 1, stop = rd->popped;
+  for (uint64_t at = stop - n; at < stop;) {
+    uint64_t from = rd->time[at & mask], run = 1;
+    // Mostly all of them follow each other: then the ends tell.
+    if (rd->time[(stop - 1) & mask] - from == stop - 1 - at) run = stop - at;
+    vb_marks_set(&r->marks, WORK, from, from + run);
+    at += run;
+  }
+}
+
+/// Beats of logits: a place must be free, rows end apart.
 static bool accept_rows(struct router *r) {
   const struct vb_port_rd *rd = &r->port.rd[0];
-  bool moved = false;
-  uint64_t run = 0, to = 0; // cycles of beats one after another
-  while (vb_port_rd_known(rd)) {
-    uint64_t t = later(vb_port_rd_time(rd, 0), r->last_accept + 1);
-    if (r->bias_left) {
-      if (++r->row_at == r->row_beats) {
-        r->bias_left = false;
-        r->row_at = 0;
-        r->row_beats = beats_of(r, 0);
-      }
-    } else {
-      if (r->row >= PLACES) {
-        if (r->row >= PLACES + r->ranked) break;
-        t = later(t, r->pass3_end[(r->row - PLACES) % HISTORY] + 1);
-      }
-      if (++r->row_at == r->row_beats) {
-        if (r->row) t = later(t, r->row_end[(r->row - 1) % HISTORY] + GAP);
-        r->row_end[r->row % HISTORY] = t;
-        r->beats[r->row % HISTORY] = r->row_beats;
-        r->row++;
-        r->row_at = 0;
-        if (r->row < r->tokens) r->row_beats = beats_of(r, r->row);
-      }
+  uint64_t known = vb_port_rd_known(rd);
+  if (!known) return false;
+  if (r->bias_left) accept_bias(r, known);
+  while (!r->bias_left && (known = vb_port_rd_known(rd))) {
+    uint64_t from = r->last_accept + 1, left = r->row_beats - r->row_at, n = known < left ? known : left;
+    if (r->row >= PLACES) {
+      if (r->row >= PLACES + r->ranked) break;
+      from = later(from, r->pass3_end[(r->row - PLACES) % HISTORY] + 1);
     }
-    vb_port_rd_pop(&r->port, 0, t);
-    r->last_accept = t;
-    moved = true;
-    if (t != to) {
-      vb_marks_set(&r->marks, WORK, run, to);
-      run = t;
-    }
-    to = t + 1;
+    bool ends = n == left;
+    if (n > ends) r->last_accept = vb_port_rd_pop_run(&r->port, 0, from, n - ends);
+    if (ends) {
+      uint64_t slot = r->row % HISTORY, t = later(vb_port_rd_time(rd, 0), later(from, r->last_accept + 1));
+      if (r->row) t = later(t, r->row_end[(r->row - 1) % HISTORY] + GAP);
+      vb_port_rd_pop(&r->port, 0, t);
+      r->last_accept = r->row_end[slot] = t;
+      r->beats[slot] = r->row_beats;
+      r->row_at = 0;
+      if (++r->row < r->tokens) r->row_beats = beats_of(r, r->row);
+    } else r->row_at += (uint32_t)n;
+    mark_accepted(r, n);
   }
-  if (!moved) return false;
-  vb_marks_set(&r->marks, WORK, run, to);
-  vb_marks_set(&r->marks, READS, r->read_marked, to); // reads are under way until the last beat
-  r->read_marked = to;
+  if (r->read_marked == r->last_accept + 1) return false;
+  vb_marks_set(&r->marks, READS, r->read_marked, r->last_accept + 1); // reads are under way until the last beat
+  r->read_marked = r->last_accept + 1;
   tell_rows(r);
   return true;
 }

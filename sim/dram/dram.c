@@ -5,7 +5,7 @@
 #include <string.h>
 
 #define T_NONE (INT64_MIN / 4)
-enum { MAX_CHANNELS = 16, MAX_GROUPS = 8, MAX_BANKS = 32 };
+enum { MAX_CHANNELS = 16, MAX_GROUPS = 8, MAX_BANKS = 32, MAX_COLUMNS = 256 };
 
 struct bank {
   int64_t row;    // open row, -1 when closed
@@ -28,6 +28,8 @@ struct channel {
 
 struct vb_dram {
   struct vb_dram_part part;
+  uint32_t interleave_log2, channels_log2, burst_log2, groups_log2, columns_log2, banks_log2; // of the address map
+  uint64_t run_bytes;                                                                         // see run()
   uint32_t clock_ps;
   bool noise;
   uint64_t seed, accesses;
@@ -37,6 +39,7 @@ struct vb_dram {
 
 static int64_t later(int64_t a, int64_t b) { return a > b ? a : b; }
 static bool pow2(uint32_t x) { return x && !(x & (x - 1)); }
+static uint32_t log2_of(uint32_t x) { return 31u - (uint32_t)__builtin_clz(x); }
 
 void vb_dram_reset(struct vb_dram *d) {
   memset(&d->stats, 0, sizeof d->stats);
@@ -64,6 +67,14 @@ struct vb_dram *vb_dram_new(const struct vb_dram_part *part, uint32_t clock_ps, 
   struct vb_dram *d = calloc(1, sizeof *d);
   if (!d) return NULL;
   d->part = *part;
+  d->interleave_log2 = log2_of(part->interleave);
+  d->channels_log2 = log2_of(part->channels);
+  d->burst_log2 = log2_of(part->burst_bytes);
+  d->groups_log2 = log2_of(part->bank_groups);
+  d->columns_log2 = log2_of(part->row_bytes / part->burst_bytes);
+  d->banks_log2 = log2_of(part->banks_per_group);
+  uint64_t rows = (uint64_t)part->row_bytes * part->bank_groups;
+  d->run_bytes = part->interleave < rows ? part->interleave : rows;
   d->clock_ps = clock_ps;
   d->noise = noise;
   d->seed = seed;
@@ -74,30 +85,11 @@ struct vb_dram *vb_dram_new(const struct vb_dram_part *part, uint32_t clock_ps, 
 void vb_dram_free(struct vb_dram *d) { free(d); }
 const struct vb_dram_stats *vb_dram_get_stats(const struct vb_dram *d) { return &d->stats; }
 
-/// Channel, bank and row of an address. Inside a channel, from low to high: byte of the burst, bank group, column,
-/// bank, row: a stream alternates between bank groups and so runs at tCCD_S.
-static uint32_t map(const struct vb_dram_part *p, uint64_t a, uint32_t *group, uint32_t *bank, int64_t *row) {
-  uint64_t chunk = a / p->interleave;
-  uint32_t channel = (uint32_t)(chunk & (p->channels - 1));
-  uint64_t in = chunk / p->channels * p->interleave + (a & (p->interleave - 1));
-  uint64_t x = in / p->burst_bytes;
-  *group = (uint32_t)(x & (p->bank_groups - 1));
-  x /= p->bank_groups;
-  x /= p->row_bytes / p->burst_bytes;
-  uint32_t b = (uint32_t)(x & (p->banks_per_group - 1));
-  x /= p->banks_per_group;
-  *row = (int64_t)x;
-  // Low row bits permute the banks, so that power-of-two strides do not all meet in one.
-  b ^= (uint32_t)(x & (p->banks_per_group - 1));
-  *bank = *group * p->banks_per_group + b;
-  return channel;
-}
-
 /// All refreshes due by t: banks are precharged, the channel rests for tRFC.
 static void refresh(struct vb_dram *d, struct channel *ch, int64_t t) {
   const struct vb_dram_part *p = &d->part;
   uint32_t banks = p->bank_groups * p->banks_per_group;
-  while (p->rfc && ch->refresh <= t) {
+  while (ch->refresh <= t) {
     int64_t start = ch->refresh;
     for (uint32_t b = 0; b < banks; b++) start = later(start, ch->bank[b].act_ok); // includes the precharge
     for (uint32_t b = 0; b < banks; b++) {
@@ -125,77 +117,109 @@ static int64_t activate(const struct vb_dram_part *p, struct channel *ch, struct
   return t;
 }
 
-/// One column access that reaches the channel at time t; the end of its data on the bus.
-static int64_t column(struct vb_dram *d, uint64_t address, int64_t t, bool write) {
+/// Column accesses one after another from `address` in one row of every bank group, which reach the channel at time t. In
+/// a channel, from low to high, an address is: byte of the burst, bank group, column, bank, row. So a stream alternates
+/// between bank groups and runs at tCCD_S. end[i]: end of the data of column i on the bus.
+static void run(struct vb_dram *d, uint64_t address, uint32_t columns, int64_t t, bool write, int64_t *end) {
   const struct vb_dram_part *p = &d->part;
-  uint32_t group, bank;
-  int64_t row;
-  struct channel *ch = &d->ch[map(p, address, &group, &bank, &row)];
-  struct bank *bk = &ch->bank[bank];
-  refresh(d, ch, t);
+  uint64_t chunk = address >> d->interleave_log2;
+  struct channel *ch = &d->ch[chunk & (p->channels - 1)];
+  uint64_t in = (chunk >> d->channels_log2 << d->interleave_log2) + (address & (p->interleave - 1));
+  uint64_t x = in >> d->burst_log2;
+  uint32_t groups = p->bank_groups, group = (uint32_t)(x & (groups - 1));
+  x >>= d->groups_log2 + d->columns_log2;
+  uint32_t b = (uint32_t)(x & (p->banks_per_group - 1));
+  x >>= d->banks_log2;
+  const int64_t row = (int64_t)x;
+  // Low row bits permute the banks, so that power-of-two strides do not all meet in one.
+  b ^= (uint32_t)(x & (p->banks_per_group - 1));
+  if (p->rfc && ch->refresh <= t) refresh(d, ch, t);
 
-  if (bk->row == row) {
-    d->stats.hits++;
-  } else if (bk->row < 0) {
-    d->stats.misses++;
-    activate(p, ch, bk, group, t, row);
-  } else {
-    d->stats.conflicts++;
-    activate(p, ch, bk, group, later(t, bk->pre_ok) + p->rp, row);
-  }
-
-  int64_t cas = later(t, bk->cas_ok);
-  if (write) {
-    cas = later(cas, ch->last_wr + p->ccd_s);
-    cas = later(cas, ch->group_wr[group] + p->ccd_l_wr);
-    // Read data must leave the bus before write data enters: one clock of gap.
-    cas = later(cas, ch->last_rd + p->cl + p->burst + p->tck - p->cwl);
-  } else {
-    cas = later(cas, ch->last_rd + p->ccd_s);
-    cas = later(cas, ch->group_rd[group] + p->ccd_l);
-    cas = later(cas, ch->last_wr_end + p->wtr_s);
-    cas = later(cas, ch->group_wr_end[group] + p->wtr_l);
-  }
+  const int64_t data = (int64_t)(write ? p->cwl : p->cl) + p->burst, ccd_s = p->ccd_s;
+  const int64_t ccd_l = write ? p->ccd_l_wr : p->ccd_l;
+  int64_t cas = write ? ch->last_wr : ch->last_rd, *group_last = write ? ch->group_wr : ch->group_rd;
+  // The direction of the bus: read data must leave it before write data enters, with one clock of gap.
+  const int64_t turned = write ? ch->last_rd + p->cl + p->burst + p->tck - p->cwl : ch->last_wr_end + p->wtr_s;
   if (ch->wrote != write) d->stats.turnarounds++;
   ch->wrote = write;
+  const int64_t from = later(t, turned);
 
-  int64_t end = cas + (write ? p->cwl : p->cl) + p->burst;
-  if (write) {
-    ch->last_wr = ch->group_wr[group] = cas;
-    ch->last_wr_end = ch->group_wr_end[group] = end;
-    bk->pre_ok = later(bk->pre_ok, end + p->wr);
-    d->stats.bytes_written += p->burst_bytes;
-  } else {
-    ch->last_rd = ch->group_rd[group] = cas;
-    bk->pre_ok = later(bk->pre_ok, cas + p->rtp);
-    d->stats.bytes_read += p->burst_bytes;
+  // The first access to each group may open its bank and waits for whatever came before; the others follow at tCCD.
+  uint32_t first = columns < groups ? columns : groups;
+  for (uint32_t i = 0; i < first; i++) {
+    uint32_t g = (group + i) & (groups - 1);
+    struct bank *bk = &ch->bank[(g << d->banks_log2) + b];
+    if (bk->row == row) {
+      d->stats.hits++;
+    } else if (bk->row < 0) {
+      d->stats.misses++;
+      activate(p, ch, bk, g, t, row);
+    } else {
+      d->stats.conflicts++;
+      activate(p, ch, bk, g, later(t, bk->pre_ok) + p->rp, row);
+    }
+    cas = later(later(later(from, bk->cas_ok), cas + ccd_s), group_last[g] + ccd_l);
+    if (!write) cas = later(cas, ch->group_wr_end[g] + p->wtr_l);
+    group_last[g] = cas;
+    end[i] = cas + data;
   }
-  bk->act_ok = later(bk->act_ok, bk->pre_ok + p->rp);
-  return end;
+  for (uint32_t i = first; i < columns; i++) {
+    cas = later(cas + ccd_s, end[i - groups] - data + ccd_l);
+    end[i] = cas + data;
+  }
+  d->stats.hits += columns - first;
+
+  for (uint32_t i = 0; i < first; i++) { // what the last access to each group leaves behind
+    uint32_t g = (group + i) & (groups - 1);
+    struct bank *bk = &ch->bank[(g << d->banks_log2) + b];
+    int64_t last = end[i + ((columns - 1 - i) & ~(groups - 1))];
+    group_last[g] = last - data;
+    if (write) ch->group_wr_end[g] = last;
+    bk->pre_ok = later(bk->pre_ok, write ? last + p->wr : last - data + p->rtp);
+    bk->act_ok = later(bk->act_ok, bk->pre_ok + p->rp);
+  }
+  if (write) {
+    ch->last_wr = cas;
+    ch->last_wr_end = cas + data;
+    d->stats.bytes_written += (uint64_t)columns << d->burst_log2;
+  } else {
+    ch->last_rd = cas;
+    d->stats.bytes_read += (uint64_t)columns << d->burst_log2;
+  }
 }
 
 uint64_t vb_dram_access(struct vb_dram *d, uint64_t now, uint64_t address, uint32_t beats, uint32_t beat_bytes,
                         bool write, uint64_t *ready) {
   const struct vb_dram_part *p = &d->part;
-  int64_t arrive = (int64_t)(now * d->clock_ps), extra = 0;
-  uint64_t last = now, done_at = UINT64_MAX;
-  int64_t end = arrive;
+  // Half of the controller's latency is before the DRAM, half behind it.
+  const int64_t clock = d->clock_ps, arrive = (int64_t)now * clock + p->controller / 2;
+  int64_t behind = p->controller - p->controller / 2;
   if (d->noise) { // mostly none, sometimes up to 63 cycles: what a shared controller does to its clients
     uint64_t h = vb_hash2(d->seed ^ 0x6d656d6f7279u, d->accesses);
-    extra = (h & 7) < 5 ? 0 : (int64_t)((h >> 8) & 63) * d->clock_ps;
+    behind += (h & 7) < 5 ? 0 : (int64_t)((h >> 8) & 63) * clock;
   }
   d->accesses++;
-  for (uint32_t i = 0; i < beats; i++) {
-    uint64_t first = address + (uint64_t)i * beat_bytes, at = first & ~(uint64_t)(p->burst_bytes - 1);
-    for (; at < first + beat_bytes; at += p->burst_bytes) {
-      if (at == done_at) continue; // this column access also brought the previous beat
-      // Half of the controller's latency is before the DRAM, half behind it.
-      end = later(end, column(d, at, arrive + p->controller / 2, write));
-      done_at = at;
+  uint64_t at = address & ~(uint64_t)(p->burst_bytes - 1), stop = address + (uint64_t)beats * beat_bytes;
+  uint64_t beat_end = address + beat_bytes, cycle = now;
+  int64_t end[MAX_COLUMNS], last = (int64_t)now * clock;
+  while (at < stop) {
+    uint64_t to = (at & ~(d->run_bytes - 1)) + d->run_bytes;
+    if (to > stop) to = stop;
+    uint32_t columns = (uint32_t)((to - at + p->burst_bytes - 1) >> d->burst_log2);
+    if (columns > MAX_COLUMNS) columns = MAX_COLUMNS;
+    run(d, at, columns, arrive, write, end);
+    for (uint32_t i = 0; i < columns; i++) { // a column may end several beats, a beat may need several columns
+      at += p->burst_bytes;
+      last = later(last, end[i]);
+      if (beat_end > at) continue;
+      int64_t t = last + behind;
+      if (t > ((int64_t)cycle + 4) * clock) cycle = (uint64_t)((t + clock - 1) / clock);
+      while ((int64_t)cycle * clock < t) cycle++;
+      do {
+        *ready++ = cycle;
+        beat_end += beat_bytes;
+      } while (beat_end <= at && beat_end <= stop);
     }
-    int64_t t = end + (int64_t)(p->controller - p->controller / 2) + extra;
-    uint64_t cycle = ((uint64_t)t + d->clock_ps - 1) / d->clock_ps;
-    last = ready[i] = cycle > last ? cycle : last;
   }
-  return last;
+  return cycle;
 }

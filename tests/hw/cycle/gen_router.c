@@ -24,22 +24,29 @@ static void sizes(const struct cdevice *d, uint64_t *a, struct vb_rng *r, uint32
 bool cgen_router(struct cdevice *d, struct cjob *j, struct vb_rng *r, uint32_t size) {
   *j = (struct cjob){.unit = &cunit_router};
   uint64_t *a = j->args;
-  sizes(d, a, r, size);
+  if (size) sizes(d, a, r, size);
+  else { // 256 tokens of a DeepSeek-V3 layer
+    a[VB_ROUTER_ARG_TOKENS] = a[VB_ROUTER_ARG_EXPERTS] = 256;
+    a[VB_ROUTER_ARG_K] = 8;
+    a[VB_ROUTER_ARG_LOGITS_STRIDE] = 1024;
+  }
   uint64_t experts = a[VB_ROUTER_ARG_EXPERTS], tokens = a[VB_ROUTER_ARG_TOKENS], pairs = tokens * a[VB_ROUTER_ARG_K];
   a[VB_ROUTER_ARG_SCORE] = below(r, 2);
   a[VB_ROUTER_ARG_RENORM] = below(r, 2);
   a[VB_ROUTER_ARG_SCALE] = 0x3f800000u;
   a[VB_ROUTER_ARG_USE_BIAS] = a[VB_ROUTER_ARG_SCORE] ? below(r, 2) : 0;
-  uint32_t groups = 1 + below(r, 8), best = 1 + below(r, groups);
+  if (!size) a[VB_ROUTER_ARG_SCORE] = a[VB_ROUTER_ARG_RENORM] = a[VB_ROUTER_ARG_USE_BIAS] = 1;
+  uint32_t groups = size ? 1 + below(r, 8) : 8, best = size ? 1 + below(r, groups) : 4;
   if (experts % groups == 0 && experts / groups * best >= a[VB_ROUTER_ARG_K]) {
     a[VB_ROUTER_ARG_GROUPS] = groups;
     a[VB_ROUTER_ARG_TOPK_GROUPS] = best;
     a[VB_ROUTER_ARG_GROUP_TOP] = 1 + below(r, 2);
   }
-  if (below(r, 4) == 0)
+  if (size && below(r, 4) == 0)
     a[VB_ROUTER_ARG_THRESHOLD] = 0x3d000000u + below(r, 0x02000000); // dropped pairs cost what others do
-  if (below(r, 4) == 0) a[VB_ROUTER_ARG_CAPACITY] = 1 + below(r, 20);
-  if (below(r, 40) == 0) a[below(r, 2) ? VB_ROUTER_ARG_K : VB_ROUTER_ARG_RENORM] = 17 + below(r, 100); // not legal
+  if (size && below(r, 4) == 0) a[VB_ROUTER_ARG_CAPACITY] = 1 + below(r, 20);
+  if (size && below(r, 40) == 0)
+    a[below(r, 2) ? VB_ROUTER_ARG_K : VB_ROUTER_ARG_RENORM] = 17 + below(r, 100); // not legal
   uint64_t logits = tokens ? (tokens - 1) * a[VB_ROUTER_ARG_LOGITS_STRIDE] + 4 * experts : 4;
   bool ok =
       cjob_buffer(d, j, r, VB_ROUTER_ARG_LOGITS, logits) && cjob_buffer(d, j, r, VB_ROUTER_ARG_IDS, 4 * pairs + 4) &&

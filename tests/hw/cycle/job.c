@@ -91,7 +91,9 @@ static enum vb_sim_status run_rtl(struct cdevice *d, struct cjob *j) {
   }
   memset(&j->rtl, 0, sizeof j->rtl);
   double t = now();
+  clock_t cpu = clock();
   enum vb_sim_status status = ops->run(d->sim, &job, &j->rtl);
+  j->rtl_cpu = (double)(clock() - cpu) / CLOCKS_PER_SEC;
   j->rtl_seconds = now() - t;
   return status;
 }

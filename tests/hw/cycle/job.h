@@ -31,7 +31,7 @@ struct cjob {
   uint64_t bytes[CJOB_SLOTS]; ///< of a buffer argument; 0: none
   struct vb_sim_result rtl;
   struct vb_cycle_result model;
-  double rtl_seconds, model_seconds;
+  double rtl_seconds, rtl_cpu, model_seconds;
 };
 
 /// The hardware configuration called `name`; NULL when it was not built.
@@ -50,6 +50,6 @@ bool cjob_check(struct cdevice *d, struct cjob *j);
 bool cjob_parse(const char *line, struct cdevice *d, struct cjob *j);
 
 extern const struct cunit cunit_router;
-/// A random job, at most about `size` thousand cycles long.
+/// A random job, at most about `size` thousand cycles long; size 0: one of ordinary size, for measuring speed.
 bool cgen_router(struct cdevice *d, struct cjob *j, struct vb_rng *r, uint32_t size);
 #endif

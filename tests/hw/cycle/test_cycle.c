@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // The exact cycle model against the RTL: one wrong cycle, class or byte fails (docs/cycle-model.md).
 #include "job.h"
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 typedef bool generator(struct cdevice *, struct cjob *, struct vb_rng *, uint32_t);
 static const struct vb_hw_config *hw;
@@ -54,6 +56,39 @@ static void router_sensitive(void) { sensitive(cgen_router); }
 
 static void router(void) { random_jobs(cgen_router, vb_test_count(16, 400), 6); }
 
+/// Simulated cycles a second of RTL and model, side by side in one run, on jobs of ordinary size. The bar holds for the
+/// geometric mean over the units of `paper`; a loaded machine slows both alike.
+static double speed_ratio(generator *make, const char *part) {
+  struct vb_rng r = vb_test_rng();
+  struct cdevice d = cdev_new(hw, vb_dram_find(part), false, 1);
+  struct cjob j;
+  if (!VB_CHECK(make(&d, &j, &r, 0) && cjob_check(&d, &j), "no job")) return 0;
+  struct vb_cycle_result out;
+  uint64_t runs = 0;
+  clock_t start = clock(), spent;
+  do {
+    CU_ASSERT_EQUAL(j.unit->cycles(&d.env, &d.mem, j.args, &out), 0);
+    runs++;
+  } while ((spent = clock() - start) < CLOCKS_PER_SEC / 4);
+  double rtl = (double)j.rtl.cycles / j.rtl_cpu;
+  double model = (double)(runs * out.cycles) * CLOCKS_PER_SEC / (double)spent;
+  printf("  %s %s, %s: %llu cycles, RTL %.1f kcycle/s, model %.1f Mcycle/s: %.0f times\n", hw->name, j.unit->name, part,
+         (unsigned long long)out.cycles, rtl / 1e3, model / 1e6, model / rtl);
+  cdev_free(&d);
+  return model / rtl;
+}
+
+static void speed(void) {
+  static generator *const makes[] = {cgen_router};
+  double product = 1;
+  int n = 0;
+  for (size_t i = 0; i < sizeof makes / sizeof *makes; i++)
+    for (int p = 0; p < 3; p++, n++) product *= speed_ratio(makes[i], vb_dram_at((uint32_t)p)->name);
+  double mean = pow(product, 1.0 / n);
+  printf("  %s: model %.0f times as fast as RTL (geometric mean of %d)\n", hw->name, mean, n);
+  VB_CHECK(mean > 100, "the model is only %.0f times as fast as RTL", mean);
+}
+
 static void replay(void) {
   const char *line = getenv("VERBATIM_CYCLE_JOB");
   struct cdevice d;
@@ -75,7 +110,7 @@ static int use_paper(void) { return use("paper"); }
 
 int main(int argc, char **argv) {
   static const struct vb_test tests[] = {
-      {"replay", replay}, {"router", router}, {"router_sensitive", router_sensitive}, {0}};
+      {"replay", replay}, {"router", router}, {"router_sensitive", router_sensitive}, {"speed", speed}, {0}};
   const struct vb_suite suites[] = {{"cycle_small", tests, use_small, NULL},
                                     {"cycle_base", tests, use_base, NULL},
                                     {"cycle_paper", tests, use_paper, NULL},

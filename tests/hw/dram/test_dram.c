@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Timings of the DRAM model against the numbers of its parts, command by command.
 #include "dram/dram.h"
+#include "reference.h"
 #include "support/harness.h"
 #include <string.h>
 
@@ -143,6 +144,41 @@ static void noise_is_a_function_of_the_seed(void) {
   vb_dram_free(c);
 }
 
+/// Runs of column accesses are taken together: every beat of every access is there when the reference, which takes them
+/// one by one, says so, and all counters agree.
+static void runs_equal_single_columns(void) {
+  struct vb_rng r = vb_test_rng();
+  uint64_t beats_seen = 0;
+  for (uint64_t i = 0; i < vb_test_count(160, 4000); i++) {
+    const struct vb_dram_part *p = vb_dram_at((uint32_t)(i % 4));
+    uint32_t clock = vb_rng_below(&r, 2) ? 4000 : 1 + (uint32_t)vb_rng_below(&r, 6000);
+    uint32_t beat = 8u << vb_rng_below(&r, 4), writes = (uint32_t)vb_rng_below(&r, 3);
+    uint64_t seed = vb_rng_next(&r), now = 0, at = 0, span = 1ull << (12 + vb_rng_below(&r, 18));
+    struct vb_dram *fast = vb_dram_new(p, clock, i % 3 == 0, seed);
+    struct slow_dram *slow = slow_dram_new(p, clock, i % 3 == 0, seed);
+    bool ok = true;
+    for (int n = 0; n < 300 && ok; n++) {
+      uint64_t got[256], want[256];
+      uint32_t beats = 1 + (uint32_t)vb_rng_below(&r, vb_rng_below(&r, 4) ? 16 : 128);
+      if (vb_rng_below(&r, 3) == 0) at = vb_rng_below(&r, span); // else go on behind the last access
+      at = at / beat * beat;
+      now += vb_rng_below(&r, 8) ? vb_rng_below(&r, 40) : vb_rng_below(&r, 30000);
+      bool write = vb_rng_below(&r, 4) < writes;
+      uint64_t a = vb_dram_access(fast, now, at, beats, beat, write, got);
+      uint64_t b = slow_dram_access(slow, now, at, beats, beat, write, want);
+      ok = VB_CHECK(a == b && memcmp(got, want, beats * sizeof *got) == 0 &&
+                        memcmp(vb_dram_get_stats(fast), slow_dram_get_stats(slow), sizeof(struct vb_dram_stats)) == 0,
+                    "%s, clock %u, access %d: %u beats of %u bytes at 0x%llx", p->name, clock, n, beats, beat,
+                    (unsigned long long)at);
+      at += (uint64_t)beats * beat;
+      beats_seen += beats;
+    }
+    vb_dram_free(fast);
+    slow_dram_free(slow);
+  }
+  vb_test_compared("dram", beats_seen);
+}
+
 static void port_noise_has_all_characters(void) {
   uint32_t none = 0, light = 0, heavy = 0;
   for (uint64_t seed = 0; seed < 100; seed++) {
@@ -174,6 +210,7 @@ static const struct vb_test tests[] = {{"miss_hit_conflict", miss_hit_conflict},
                                        {"refresh_interval", refresh_interval},
                                        {"bandwidth", bandwidth},
                                        {"noise_is_a_function_of_the_seed", noise_is_a_function_of_the_seed},
+                                       {"runs_equal_single_columns", runs_equal_single_columns},
                                        {"port_noise_has_all_characters", port_noise_has_all_characters},
                                        {"bad_parts_are_refused", bad_parts_are_refused},
                                        {0}};
