@@ -47,12 +47,18 @@ sim_sv = $(SIM_SV_COMMON) hw/config/$1/vb_cfg_pkg.sv $(wildcard hw/$2/*_pkg.sv) 
 sim_deps = $(wildcard hw/common/*.sv hw/common/*.svh hw/config/$1/*.sv hw/$2/*.sv) hw/lint.vlt
 
 SIM_OBJS := $(patsubst sim/dram/%.c,$(SIM_DIR)/obj/dram/%.o,$(wildcard sim/dram/*.c)) \
-            $(SIM_DIR)/obj/axi_slave.o $(SIM_DIR)/obj/harness.o $(SIM_DIR)/obj/verilated_hooks.o \
-            $(SIM_RUNTIME:%=$(SIM_DIR)/obj/%.o) $(SIM_DIR)/obj/tables.o
+            $(SIM_DIR)/obj/axi_slave.o $(SIM_DIR)/obj/harness.o $(SIM_DIR)/obj/unit_fast.o $(SIM_DIR)/obj/verilated_hooks.o \
+            $(SIM_RUNTIME:%=$(SIM_DIR)/obj/%.o)
 
 # The exact cycle model and what a job does to memory, by the reference; both without Verilator.
 SIM_CYCLE_SRCS := $(wildcard sim/cycle/*.c sim/golden/*.c host/ref/*.c host/num/*.c)
-SIM_CYCLE_OBJS := $(SIM_CYCLE_SRCS:%.c=$(SIM_DIR)/obj/c/%.o) $(patsubst sim/dram/%.c,$(SIM_DIR)/obj/dram/%.o,$(wildcard sim/dram/*.c))
+SIM_OBJS += $(SIM_CYCLE_SRCS:%.c=$(SIM_DIR)/obj/c/%.o)
+# Units that have both, and all configurations: the fast devices.
+SIM_FAST_UNITS := $(foreach u,$(SIM_UNITS),$(if $(wildcard sim/cycle/$u.c),$(if $(wildcard sim/golden/$u.c),$u)))
+SIM_FAST_CONFIGS := $(patsubst hw/config/%/vb_cfg_pkg.sv,%,$(wildcard hw/config/*/vb_cfg_pkg.sv))
+sim_upper = $(shell echo $1 | tr a-z A-Z)
+SIM_FAST_LIST := $(foreach c,$(SIM_FAST_CONFIGS),VB_FAST_CONFIG($c,$(call sim_upper,$c))) \
+                 $(foreach u,$(SIM_FAST_UNITS),VB_FAST_UNIT($u,$(call sim_upper,$u)))
 
 # $1 configuration, $2 unit: the model and its part of the harness
 define sim_unit_model
@@ -77,7 +83,7 @@ SIM_OBJS += $(SIM_UNIT_OBJS)
 SIM_MODELS := $(foreach c,$(SIM_CONFIGS),$(foreach u,$(SIM_UNITS),$(SIM_DIR)/$c/$u/V$u_$c__ALL.a))
 
 # Rewritten only when the list changes.
-SIM_LIST := $(foreach c,$(SIM_CONFIGS),VB_CONFIG($c,$(shell echo $c | tr a-z A-Z)) $(foreach u,$(SIM_UNITS),VB_UNIT($c,$u)))
+SIM_LIST := $(foreach c,$(SIM_CONFIGS),VB_CONFIG($c,$(call sim_upper,$c)) $(foreach u,$(SIM_UNITS),VB_UNIT($c,$u))) $(SIM_FAST_LIST)
 .PHONY: sim-list
 $(SIM_DIR)/units.inc: sim-list
 	@mkdir -p $(@D)
@@ -95,10 +101,6 @@ $(SIM_DIR)/obj/c/%.o: %.c make/sim.mk
 	@mkdir -p $(@D)
 	$(call say,CC,$<)
 	$(Q)$(CCACHE) $(CC) $(SIM_CFLAGS) -Ihost/include -ffp-contract=off -c -o $@ $<
-$(SIM_DIR)/obj/tables.o: host/num/tables.c make/sim.mk
-	@mkdir -p $(@D)
-	$(call say,CC,$<)
-	$(Q)$(CCACHE) $(CC) $(SIM_CFLAGS) -c -o $@ $<
 $(SIM_RUNTIME:%=$(SIM_DIR)/obj/%.o): $(SIM_DIR)/obj/%.o: $(SIM_VINC)/%.cpp make/sim.mk
 	@mkdir -p $(@D)
 	$(call say,CXX,$<)

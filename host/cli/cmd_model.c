@@ -88,11 +88,13 @@ vb_result vb_cmd_inspect(const struct vb_cli *c) {
 
 vb_result vb_cmd_devices(const struct vb_cli *c) {
   struct vb_device_list list;
-  vb_result r = vb_cli_devices(c, &list);
+  struct vb_cli all = *c;
+  all.devices = VB_DEVICES_ALL;
+  vb_result r = vb_cli_devices(&all, &list);
   if (r) return r;
-  printf("%-12s %s\n", "ref", "normative reference, plain C, one thread");
+  printf("%-14s %s\n", "ref", "normative reference, plain C, one thread");
   for (uint32_t i = 0; i < list.count; i++)
-    printf("%-12s %s%s\n", list.device[i]->id, list.device[i]->description,
+    printf("%-14s %s%s\n", list.device[i]->id, list.device[i]->description,
            list.device[i]->simulated ? " [simulated]" : "");
   const char *vendors = getenv("OCL_ICD_VENDORS");
   if (vendors) printf("\nOther OpenCL programs see the same devices with\n  OCL_ICD_VENDORS=%s clinfo\n", vendors);

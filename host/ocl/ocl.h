@@ -42,7 +42,11 @@ struct vb_ocl_list {
   uint32_t count;
 };
 /// Find and open every device. No platform at all is an empty list, not an error. Programs are built on first use.
+/// Simulated devices without hardware behind them (`NAME-fast`: results by the reference) prove nothing about bits: they
+/// are left out, but for those that `fast` wants (NULL: none).
 vb_result vb_ocl_open_all(struct vb_ocl_list *list);
+vb_result vb_ocl_open_with(struct vb_ocl_list *list, bool (*fast)(const char *name, const void *context),
+                           const void *context);
 void vb_ocl_close_all(struct vb_ocl_list *list);
 
 struct vb_ocl_info {

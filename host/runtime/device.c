@@ -140,8 +140,8 @@ vb_result vb_devices_open(int threads, const char *only, struct vb_device_list *
   *list = (struct vb_device_list){0};
   vb_result r = vb_device_list_add(list, vb_device_open_cpu(threads));
   bool only_cpu = only && !strcmp(only, "cpu"); // no need to wake OpenCL and probe its devices
-  if (!r && !only_cpu) r = vb_devices_open_opencl(list, refused, context);
-  if (!r && only) r = keep_only(list, only);
+  if (!r && !only_cpu) r = vb_devices_open_opencl(list, only, refused, context);
+  if (!r && only && strcmp(only, VB_DEVICES_ALL)) r = keep_only(list, only);
   if (r) vb_devices_close(list);
   return r;
 }

@@ -39,9 +39,12 @@ struct vb_device *vb_device_open_ref(void);
 /// `threads` <= 0: one per processor.
 struct vb_device *vb_device_open_cpu(int threads);
 /// Append every OpenCL device that the ICD loader offers and that passes the probe; a refused one is reported through
-/// `refused(context, text)` (may be NULL) and left out.
-vb_result vb_devices_open_opencl(struct vb_device_list *list, void (*refused)(void *, const char *), void *context);
-/// cpu + OpenCL devices. `only` is a comma-separated list of ids to keep, or NULL for all; an id not found is an error.
+/// `refused(context, text)` (may be NULL) and left out. `only` as below.
+vb_result vb_devices_open_opencl(struct vb_device_list *list, const char *only, void (*refused)(void *, const char *),
+                                 void *context);
+/// cpu + OpenCL devices. `only` is a comma-separated list of ids to keep, an id not found is an error; or NULL for all but
+/// the devices without hardware (`sim-NAME-fast`), which must be named; or VB_DEVICES_ALL.
+#define VB_DEVICES_ALL "*"
 vb_result vb_devices_open(int threads, const char *only, struct vb_device_list *list,
                           void (*refused)(void *, const char *), void *context);
 void vb_devices_close(struct vb_device_list *list);

@@ -140,10 +140,22 @@ static vb_result add_device(struct vb_device_list *list, struct vb_ocl *ocl, str
   return vb_device_list_add(list, d);
 }
 
-vb_result vb_devices_open_opencl(struct vb_device_list *list, void (*refused)(void *, const char *), void *context) {
+/// Whether `only` names the device without hardware called "verbatim-sim NAME-fast", or asks for all.
+static bool wants_fast(const char *name, const void *only) {
+  char id[32];
+  if (!only) return false;
+  if (!strcmp(only, VB_DEVICES_ALL)) return true;
+  snprintf(id, sizeof id, "sim-%.16s", strrchr(name, ' ') + 1);
+  for (const char *at = only; at; at = strchr(at, ',') ? strchr(at, ',') + 1 : NULL)
+    if (strcspn(at, ",") == strlen(id) && !strncmp(at, id, strlen(id))) return true;
+  return false;
+}
+
+vb_result vb_devices_open_opencl(struct vb_device_list *list, const char *only, void (*refused)(void *, const char *),
+                                 void *context) {
   struct shared *shared = calloc(1, sizeof *shared);
   if (!shared) return vb_fail(VB_DEVICE, "out of memory for the devices");
-  vb_result r = vb_ocl_open_all(&shared->list);
+  vb_result r = vb_ocl_open_with(&shared->list, wants_fast, only);
   shared->users = 1; // held here until all are added
   for (uint32_t i = 0; !r && i < shared->list.count; i++) {
     if (vb_ocl_probe(shared->list.device[i])) {

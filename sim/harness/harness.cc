@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The backend of the OpenCL driver: devices made of Verilated units, one DRAM, one memory.
+// The backend of the OpenCL driver: devices made of Verilated units, one DRAM, one memory; and for every configuration
+// a fast device, `NAME-fast`, without hardware: the same jobs, results by the reference, time by the exact cycle model.
 #include "../../hw/config/vb_config_gen.h"
 #include "unit.h"
+#include "unit_fast.h"
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -15,6 +17,8 @@ extern "C" {
 }
 
 // One line a configuration and one a unit in it, written by make/sim.mk.
+#define VB_FAST_CONFIG(config, macro)
+#define VB_FAST_UNIT(unit, macro)
 #define VB_UNIT(config, unit) extern const vb::UnitEntry vb_unit_##config##_##unit;
 #define VB_CONFIG(config, macro)
 #include "units.inc"
@@ -29,10 +33,19 @@ constexpr uint64_t kMemoryBase = 0x400000000;
 struct Config {
   vb_hw_config hw;
   vb_sim_config sim;
+  char name[64];
   char text[256];
+  bool fast;
   std::vector<vb_sim_kernel> kernels;
   std::vector<const vb::UnitEntry *> units;
 };
+
+void describe(Config &c) {
+  const vb_hw_config &h = c.hw;
+  std::snprintf(c.text, sizeof c.text, "rows=%u lanes=%u axi=%u burst=%u pairs=%u indexer-keys=%u word=%08x dram=%s%s",
+                h.rows, h.lanes, h.axi_data_bits, h.max_burst, h.router_max_pairs, h.indexer_keys, h.word, h.dram,
+                c.fast ? " time=model" : "");
+}
 
 std::vector<Config> make_configs() {
   static const vb_hw_config hw[] = {
@@ -53,13 +66,31 @@ std::vector<Config> make_configs() {
   for (const auto &h : hw) {
     Config c{};
     c.hw = h;
+    std::snprintf(c.name, sizeof c.name, "%s", h.name);
     for (const auto *u : units)
       if (std::strcmp(u->config, h.name) == 0) {
         c.units.push_back(u);
         c.kernels.push_back(*u->kernel);
       }
-    std::snprintf(c.text, sizeof c.text, "rows=%u lanes=%u axi=%u burst=%u pairs=%u indexer-keys=%u word=%08x dram=%s",
-                  h.rows, h.lanes, h.axi_data_bits, h.max_burst, h.router_max_pairs, h.indexer_keys, h.word, h.dram);
+    describe(c);
+    all.push_back(std::move(c));
+  }
+  static const vb_hw_config fast[] = {
+#undef VB_FAST_CONFIG
+#define VB_UNIT(config, unit)
+#define VB_CONFIG(config, macro)
+#define VB_FAST_CONFIG(config, macro) VB_CONFIG_##macro,
+#include "units.inc"
+#undef VB_UNIT
+#undef VB_CONFIG
+  };
+  for (const auto &h : fast) { // behind the others, whose numbers do not change
+    Config c{};
+    c.hw = h;
+    c.fast = true;
+    c.kernels = vb::fast_kernels();
+    std::snprintf(c.name, sizeof c.name, "%s-fast", h.name);
+    describe(c);
     all.push_back(std::move(c));
   }
   return all;
@@ -73,7 +104,8 @@ std::vector<Config> &configs() {
   static const bool linked = [] { // pointers into the final place
     for (auto &c : all) {
       c.sim = {};
-      c.sim.name = c.hw.name;
+      c.sim.name = c.name;
+      c.sim.fast = c.fast;
       c.sim.configuration = c.text;
       c.sim.table_hash = vb_tables_hash32;
       c.sim.memory_base = kMemoryBase;
@@ -122,6 +154,8 @@ const vb_sim_config *config_info(uint32_t index) { return index < config_count()
 
 void build(vb_sim_device &d, const vb_sim_options &options) {
   d.options = options;
+  if (options.trace_file && d.config->fast)
+    throw std::runtime_error(std::string(d.config->name) + " has no hardware that could be traced");
   if (options.trace_file) {
 #ifndef VB_SIM_TRACED
     throw std::runtime_error("this simulator was built without waveforms: build it with SIM_TRACE=1");
@@ -131,6 +165,8 @@ void build(vb_sim_device &d, const vb_sim_options &options) {
   }
   if (const char *text = std::getenv("VERBATIM_SIM_FAULT"); text && *text)
     d.fault = vb::Fault::parse(text, &d.fault_unit);
+  if (d.fault.kind != vb::Fault::kNone && d.config->fast)
+    throw std::runtime_error(std::string(d.config->name) + " has no hardware in which a fault could be planted");
   const char *part_name = options.dram_part ? options.dram_part : d.config->hw.dram;
   const vb_dram_part *part = vb_dram_find(part_name);
   if (!part) {
@@ -145,10 +181,12 @@ void build(vb_sim_device &d, const vb_sim_options &options) {
                    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (map != MAP_FAILED) d.memory = static_cast<uint8_t *>(map);
   if (!d.dram || !d.memory) throw std::runtime_error("out of memory");
-  for (const auto *entry : d.config->units) {
-    vb::UnitEnv env{&d.config->sim, &d.options, d.memory, d.dram, &d.cycle, seed, noise};
-    d.units.push_back(entry->make(env));
-    auto &u = *d.units.back();
+  const vb::UnitEnv env{&d.config->sim, &d.options, d.memory, d.dram, &d.cycle, seed, noise};
+  for (const auto *entry : d.config->units) d.units.push_back(entry->make(env));
+  for (uint32_t i = 0; d.config->fast && i < d.config->kernels.size(); i++)
+    d.units.push_back(vb::make_fast_unit(i, d.config->hw, part, env));
+  for (auto &unit : d.units) {
+    auto &u = *unit;
     if (u.status_word(vb::kStatTables) != vb_tables_hash32)
       throw std::runtime_error(std::string(u.kernel().name) + " was built from other numeric tables");
     if (u.status_word(vb::kStatConfig) != d.config->hw.word)

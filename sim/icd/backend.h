@@ -77,6 +77,7 @@ struct vb_sim_config {
   const struct vb_sim_kernel *kernels;
   uint32_t num_kernels;
   const char *stall_names[VB_SIM_STALL_CLASSES]; // NULL: the class is not used
+  int fast; // no hardware is simulated: results by the reference, cycles by a model; these come last in the list
 };
 
 // From the environment, parsed and checked by the driver (docs/opencl-device.md). Strings are

@@ -56,6 +56,8 @@ static bool check(vb_sim_device *device, const vb_sim_config &config, Job &j, st
 static void jobs_on_dram() {
   struct vb_rng rng = vb_test_rng();
   const vb_sim_backend_ops &ops = *vb_sim_backend();
+  uint32_t built = 0; // configurations of RTL; those without hardware come behind them
+  while (built < ops.config_count() && !ops.config_info(built)->fast) built++;
   for (uint64_t d = 0; d < vb_test_count(9, 120); d++) {
     struct vb_sim_options options = {};
     options.dram_part = parts[d % 3];
@@ -63,7 +65,7 @@ static void jobs_on_dram() {
     options.seed_set = d >= 3; // the first three without noise
     options.trace_last = UINT64_MAX;
     char err[256] = "";
-    uint32_t index = static_cast<uint32_t>(d % ops.config_count());
+    uint32_t index = static_cast<uint32_t>(d % built);
     const vb_sim_config &config = *ops.config_info(index);
     vb_sim_device *device = ops.create(index, &options, err, sizeof err);
     if (!VB_CHECK(device, "create: %s", err)) return;

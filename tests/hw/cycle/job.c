@@ -33,21 +33,26 @@ struct cdevice cdev_new(const struct vb_hw_config *hw, const struct vb_dram_part
   char err[256] = "";
   d.config = vb_sim_backend()->config_info(index);
   d.sim = vb_sim_backend()->create(index, &o, err, sizeof err);
+  char name[64];
+  snprintf(name, sizeof name, "%s-fast", hw->name);
+  d.fast_config = vb_sim_backend()->config_info(index_of(name));
+  if (d.sim) d.fast = vb_sim_backend()->create(index_of(name), &o, err, sizeof err);
   d.mem = (struct vb_golden_memory){.bytes = calloc(1, CJOB_ARENA), .base = d.config->memory_base, .size = CJOB_ARENA};
-  if (!VB_CHECK(d.sim && d.mem.bytes, "device %s: %s", hw->name, err)) exit(1);
+  if (!VB_CHECK(d.sim && d.fast && d.mem.bytes, "device %s: %s", hw->name, err)) exit(1);
   return d;
 }
 
 void cdev_free(struct cdevice *d) {
   vb_sim_backend()->destroy(d->sim);
+  vb_sim_backend()->destroy(d->fast);
   free(d->mem.bytes);
 }
 
-static const struct vb_sim_kernel *kernel_of(const struct cdevice *d, const char *unit, uint32_t *index) {
-  for (uint32_t k = 0; k < d->config->num_kernels; k++)
-    if (strcmp(d->config->kernels[k].name, unit) == 0) {
+static const struct vb_sim_kernel *kernel_of(const struct vb_sim_config *c, const char *unit, uint32_t *index) {
+  for (uint32_t k = 0; k < c->num_kernels; k++)
+    if (strcmp(c->kernels[k].name, unit) == 0) {
       *index = k;
-      return &d->config->kernels[k];
+      return &c->kernels[k];
     }
   return NULL;
 }
@@ -72,12 +77,15 @@ static int no_stop(void *user, const struct vb_sim_progress *p) {
   return 0;
 }
 
-static enum vb_sim_status run_rtl(struct cdevice *d, struct cjob *j) {
+/// Its kernel on a device, whose kernels may have other numbers. `without`: a buffer that is not given, or CJOB_SLOTS.
+static enum vb_sim_status run_on(struct cdevice *d, const struct cjob *j, bool fast, uint32_t without,
+                                 struct vb_sim_result *result) {
   const struct vb_sim_backend_ops *ops = vb_sim_backend();
+  vb_sim_device *sim = fast ? d->fast : d->sim;
   uint32_t regs[VB_SIM_REG_WORDS] = {0};
   struct vb_sim_region regions[CJOB_SLOTS];
   struct vb_sim_job job = {.regs = regs, .regions = regions, .heartbeat = no_stop, .watchdog_cycles = 1u << 30};
-  const struct vb_sim_kernel *kernel = kernel_of(d, j->unit->name, &job.kernel);
+  const struct vb_sim_kernel *kernel = kernel_of(fast ? d->fast_config : d->config, j->unit->name, &job.kernel);
   if (!VB_CHECK(kernel != NULL, "no unit %s", j->unit->name)) exit(1);
   for (uint32_t i = 0; i < kernel->num_args; i++) {
     const struct vb_sim_arg *a = &kernel->args[i];
@@ -85,17 +93,13 @@ static enum vb_sim_status run_rtl(struct cdevice *d, struct cjob *j) {
     regs[a->offset / 4] = (uint32_t)j->args[slot];
     regs[a->offset / 4 + 1] = (uint32_t)(j->args[slot] >> 32);
     if (a->kind < VB_SIM_ARG_BUFFER_R || !j->bytes[slot]) continue;
-    ops->mem_write(d->sim, j->args[slot], cjob_at(d, j, slot), j->bytes[slot]);
-    regions[job.num_regions++] = (struct vb_sim_region){j->args[slot], j->bytes[slot], a->kind != VB_SIM_ARG_BUFFER_W,
-                                                        a->kind != VB_SIM_ARG_BUFFER_R};
+    ops->mem_write(sim, j->args[slot], cjob_at(d, j, slot), j->bytes[slot]);
+    if (slot != without)
+      regions[job.num_regions++] = (struct vb_sim_region){j->args[slot], j->bytes[slot], a->kind != VB_SIM_ARG_BUFFER_W,
+                                                          a->kind != VB_SIM_ARG_BUFFER_R};
   }
-  memset(&j->rtl, 0, sizeof j->rtl);
-  double t = now();
-  clock_t cpu = clock();
-  enum vb_sim_status status = ops->run(d->sim, &job, &j->rtl);
-  j->rtl_cpu = (double)(clock() - cpu) / CLOCKS_PER_SEC;
-  j->rtl_seconds = now() - t;
-  return status;
+  memset(result, 0, sizeof *result);
+  return ops->run(sim, &job, result);
 }
 
 static void print_line(const struct cdevice *d, const struct cjob *j) {
@@ -107,15 +111,15 @@ static void print_line(const struct cdevice *d, const struct cjob *j) {
   printf("'\n");
 }
 
-static bool same_outputs(struct cdevice *d, const struct cjob *j) {
+static bool same_outputs(struct cdevice *d, const struct cjob *j, vb_sim_device *sim) {
   uint32_t index;
-  const struct vb_sim_kernel *kernel = kernel_of(d, j->unit->name, &index);
+  const struct vb_sim_kernel *kernel = kernel_of(d->config, j->unit->name, &index);
   bool ok = true;
   for (uint32_t i = 0; i < kernel->num_args; i++) {
     uint32_t slot = (kernel->args[i].offset - VB_SIM_REG_ARGS) / VB_SIM_REG_STRIDE;
     if (kernel->args[i].kind < VB_SIM_ARG_BUFFER_W || !j->bytes[slot]) continue;
     uint8_t *got = malloc(j->bytes[slot]);
-    vb_sim_backend()->mem_read(d->sim, j->args[slot], got, j->bytes[slot]);
+    vb_sim_backend()->mem_read(sim, j->args[slot], got, j->bytes[slot]);
     ok &= VB_EXPECT_BITS(j->unit->name, (uint8_t *)cjob_at(d, j, slot), got, j->bytes[slot], 1);
     free(got);
   }
@@ -123,8 +127,13 @@ static bool same_outputs(struct cdevice *d, const struct cjob *j) {
 }
 
 bool cjob_check(struct cdevice *d, struct cjob *j) {
-  enum vb_sim_status status = run_rtl(d, j);
   double t = now();
+  clock_t cpu = clock();
+  enum vb_sim_status status = run_on(d, j, false, CJOB_SLOTS, &j->rtl);
+  j->rtl_seconds = now() - t;
+  j->rtl_cpu = (double)(clock() - cpu) / CLOCKS_PER_SEC;
+  enum vb_sim_status fast = run_on(d, j, true, CJOB_SLOTS, &j->fast);
+  t = now();
   int failed = j->unit->cycles(&d->env, &d->mem, j->args, &j->model);
   j->model_seconds = now() - t;
   uint32_t error = j->unit->golden(&d->mem, d->env.hw, j->args);
@@ -153,11 +162,24 @@ bool cjob_check(struct cdevice *d, struct cjob *j) {
            (unsigned long long)b->bytes_written);
     ok = false;
   }
-  if (ok && !error) ok = same_outputs(d, j);
+  ok &= VB_CHECK(fast == status && memcmp(&j->fast, a, sizeof *a) == 0,
+                 "the fast device differs: %llu cycles, error 0x%02x, %s", (unsigned long long)j->fast.cycles,
+                 j->fast.error_code, j->fast.text);
+  if (ok && !error) ok = same_outputs(d, j, d->sim) && same_outputs(d, j, d->fast);
   if (!ok) {
     print_line(d, j);
     if (status != VB_SIM_OK) vb_sim_backend()->reset(d->sim, j->rtl.text, sizeof j->rtl.text);
   }
+  return ok;
+}
+
+bool cjob_check_outside(struct cdevice *d, struct cjob *j, uint32_t slot) {
+  enum vb_sim_status rtl = run_on(d, j, false, slot, &j->rtl), fast = run_on(d, j, true, slot, &j->fast);
+  bool ok = VB_CHECK(rtl == VB_SIM_AXI_ERROR && fast == rtl && j->rtl.error_code == j->fast.error_code,
+                     "without buffer %u: RTL status %d, error 0x%02x; fast device %d, 0x%02x", slot, rtl,
+                     j->rtl.error_code, fast, j->fast.error_code);
+  if (!ok) print_line(d, j);
+  if (rtl != VB_SIM_OK) vb_sim_backend()->reset(d->sim, j->rtl.text, sizeof j->rtl.text);
   return ok;
 }
 

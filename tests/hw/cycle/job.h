@@ -19,9 +19,9 @@ struct cunit {
 
 /// A device of one configuration, part and seed beside the memory that the golden model works on.
 struct cdevice {
-  const struct vb_sim_config *config;
+  const struct vb_sim_config *config, *fast_config;
   struct vb_cycle_env env;
-  vb_sim_device *sim;
+  vb_sim_device *sim, *fast;   ///< the RTL; the device without hardware of the same name
   struct vb_golden_memory mem; ///< its first CJOB_ARENA bytes
 };
 
@@ -29,7 +29,7 @@ struct cjob {
   const struct cunit *unit;
   uint64_t args[CJOB_SLOTS];
   uint64_t bytes[CJOB_SLOTS]; ///< of a buffer argument; 0: none
-  struct vb_sim_result rtl;
+  struct vb_sim_result rtl, fast;
   struct vb_cycle_result model;
   double rtl_seconds, rtl_cpu, model_seconds;
 };
@@ -43,9 +43,11 @@ void cdev_free(struct cdevice *d);
 bool cjob_buffer(struct cdevice *d, struct cjob *j, struct vb_rng *r, uint32_t slot, uint64_t bytes);
 /// The memory of a buffer argument.
 void *cjob_at(const struct cdevice *d, const struct cjob *j, uint32_t slot);
-/// Runs it on the RTL and by the model: every cycle, class and byte must agree, and the outputs with the golden model. A
-/// difference prints a line that VERBATIM_CYCLE_JOB replays.
+/// Runs it on the RTL, by the model and on the fast device: every cycle, class and byte must agree, and the outputs with
+/// the golden model. A difference prints a line that VERBATIM_CYCLE_JOB replays.
 bool cjob_check(struct cdevice *d, struct cjob *j);
+/// A job one of whose buffers (`slot`) is not given to the device: RTL and fast device end it with the same error.
+bool cjob_check_outside(struct cdevice *d, struct cjob *j, uint32_t slot);
 /// The job of such a line, and its device. The contents of its buffers are not in it; false: it cannot be read.
 bool cjob_parse(const char *line, struct cdevice *d, struct cjob *j);
 

@@ -56,6 +56,24 @@ static void router_sensitive(void) { sensitive(cgen_router); }
 
 static void router(void) { random_jobs(cgen_router, vb_test_count(16, 400), 6); }
 
+/// A buffer that the device was not given: the same error with hardware and without.
+static void outside(generator *make, const uint32_t *slots, size_t n) {
+  struct vb_rng r = vb_test_rng();
+  struct cdevice d = cdev_new(hw, vb_dram_find("ideal"), false, 1);
+  for (size_t i = 0; i < n; i++) {
+    struct cjob j;
+    while (!make(&d, &j, &r, 0)) {
+    }
+    cjob_check_outside(&d, &j, slots[i]);
+  }
+  cdev_free(&d);
+}
+static void router_outside(void) {
+  static const uint32_t slots[] = {VB_ROUTER_ARG_LOGITS, VB_ROUTER_ARG_BIAS,    VB_ROUTER_ARG_IDS, VB_ROUTER_ARG_GATES,
+                                   VB_ROUTER_ARG_HIST,   VB_ROUTER_ARG_OFFSETS, VB_ROUTER_ARG_LIST};
+  outside(cgen_router, slots, sizeof slots / sizeof *slots);
+}
+
 /// Simulated cycles a second of RTL and model, side by side in one run, on jobs of ordinary size. The bar holds for the
 /// geometric mean over the units of `paper`; a loaded machine slows both alike.
 static double speed_ratio(generator *make, const char *part) {
@@ -109,8 +127,12 @@ static int use_base(void) { return use("base"); }
 static int use_paper(void) { return use("paper"); }
 
 int main(int argc, char **argv) {
-  static const struct vb_test tests[] = {
-      {"replay", replay}, {"router", router}, {"router_sensitive", router_sensitive}, {"speed", speed}, {0}};
+  static const struct vb_test tests[] = {{"replay", replay},
+                                         {"router", router},
+                                         {"router_sensitive", router_sensitive},
+                                         {"router_outside", router_outside},
+                                         {"speed", speed},
+                                         {0}};
   const struct vb_suite suites[] = {{"cycle_small", tests, use_small, NULL},
                                     {"cycle_base", tests, use_base, NULL},
                                     {"cycle_paper", tests, use_paper, NULL},

@@ -454,7 +454,7 @@ int main(int argc, char **argv) {
   static int (*const use[])(void) = {use_first, use_second, use_third};
   struct vb_suite suites[4] = {{0}};
   char names[3][64];
-  for (uint32_t i = 0; i < vb_sim_backend()->config_count() && i < 3; i++) {
+  for (uint32_t i = 0; i < 3 && i < vb_sim_backend()->config_count() && !vb_sim_backend()->config_info(i)->fast; i++) {
     snprintf(names[i], sizeof names[i], "indexer_%s", vb_sim_backend()->config_info(i)->name);
     suites[i] = (struct vb_suite){names[i], tests, use[i], NULL};
   }
