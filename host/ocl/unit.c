@@ -43,7 +43,8 @@ static void head_job(struct vb_ocl *d, const struct vb_attention_op *op, const s
          VB_U32((cl_uint)op->mode), VB_U32((cl_uint)rows), VB_U32(g->heads), VB_U32(dk), VB_U32(dv),
          VB_U32(op->key.begin), VB_U32(key_end), VB_U32(op->first_count + op->t.begin), VB_U32((cl_uint)rec),
          VB_U32((cl_uint)(rec * g->heads)), VB_U32((cl_uint)rec), VB_U32((cl_uint)val), VB_U32((cl_uint)out_row),
-         VB_U32((cl_uint)(out_row * g->heads)), VB_U32(d->jobs++));
+         VB_U32((cl_uint)(out_row * g->heads)), VB_U32(d->jobs++), VB_U32(0), VB_U32(0), VB_U32(0), VB_MEM(NULL),
+         VB_U32(0), VB_U32(0), VB_U32(0), VB_MEM(NULL), VB_U32(0));
   // Commands in the queue keep what they use alive.
   if (k) clReleaseMemObject(k);
   if (v) clReleaseMemObject(v);

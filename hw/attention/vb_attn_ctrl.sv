@@ -1,21 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Sequencer of the attention unit: one job, tile after tile, phase after phase (MAX, EXP, SUM), chunk after chunk of
-// at most NMAX keys. Everything it decides depends on the descriptor and on what has arrived, never on values.
+// Sequencer of the attention unit: one job, tile after tile, pass after pass, chunk after chunk of at most NMAX keys.
+// Everything it decides depends on the descriptor and on what has arrived, never on values.
 //
-//   Tile ─► Q ─► [M] ─► [Em] ─► Chunk ─► [Key ─► drain] ─► [Exp ─► drain | Val ─► drain] ─► Next ─┐
-//    ▲                            ▲                             next chunk, next phase ◄──────────┤
-//    └──────── next tile ◄── Out ◄── [Recip] ◄────────────────────────────────────────────────────┘
+//   Check ─► [Rem] ─► [Sink] ─► Tile ─► Q ─► Plan ─► [M ─► [Em]] ─► Chunk ─► [List] ─► KA ─► KB ─► [VA ─► VB] ─► Key ─► KeyDrain
+//                                ▲                                    ▲                                               │
+//                                │                                    ├── next chunk ◄── Next ◄── (keys only) ◄───────┤
+//                                │                                    ├── next chunk ◄── Next ◄── ValDrain ◄── Val ◄──┤
+//                                └─ next tile ◄─ Out ◄─ [Recip] ◄─────┴── FULL: values ◄── Exp ◄── last chunk ◄───────┘
 //
-// A tile of one chunk keeps its scores: phases EXP and SUM then skip Key. Otherwise each phase streams the keys again.
+// A FULL tile of one chunk keeps its scores, so Val follows Exp; otherwise its keys are streamed again with the values.
 module vb_attn_ctrl #(
   parameter int ROWS  = 8,
   parameter int LANES = 32,
   parameter int NMAX  = 2048,
-  parameter int DW    = 256,
   localparam int AW   = vb_pkg::AddrW,
   localparam int RW   = $clog2(ROWS),
-  localparam int NW   = $clog2(NMAX)
+  localparam int NW   = $clog2(NMAX),
+  localparam int CW   = (NW + 1 > 8) ? NW + 1 : 8
 ) (
   input  logic                clk_i,
   input  logic                rst_i,
@@ -23,6 +25,8 @@ module vb_attn_ctrl #(
   input  logic                start_i,
   input  logic [vb_attn_pkg::NumArgs*64-1:0] args_i,
   input  logic [7:0]          desc_err_i,   ///< verdict on args_i
+  input  logic                abort_i,      ///< the watchdog wants the job to end
+  input  logic                give_up_i,    ///< and the bus is silent
   output logic                idle_o,
   output logic                done_o,
   output logic                first_o,      ///< first cycle of the job
@@ -34,13 +38,15 @@ module vb_attn_ctrl #(
   output logic                flush_o,
   output logic                cmd_valid_o,
   input  logic                cmd_ready_i,
-  output logic [2:0]          cmd_tag_o,
-  output logic [AW-1:0]       cmd_addr_o,
+  output logic [2:0]          cmd_kind_o,
+  output logic                cmd_list_o,
+  output logic [AW-1:0]       cmd_base_o,
+  output logic [31:0]         cmd_key_o,
   output logic [31:0]         cmd_stride_o,
-  output logic [NW:0]         cmd_count_o,
-  output logic [7:0]          cmd_beats_o,
+  output logic [CW-1:0]       cmd_count_o,
+  output logic [4:0]          cmd_units_o,
   input  logic                word_valid_i,
-  input  logic [2:0]          word_tag_i,
+  input  logic [2:0]          word_kind_i,
   output logic                word_ready_o,
   // masters
   input  logic                rd_idle_i,
@@ -49,98 +55,132 @@ module vb_attn_ctrl #(
   input  logic                wr_idle_i,
   input  logic                wr_err_i,
   input  logic [7:0]          wr_code_i,
-  // tile walker
+  // rows and keys of the tile
+  output logic                rem_start_o,
+  output logic                rem_done_o,
   output logic                tile_o,
+  output logic                plan_o,
   input  logic                walk_i,
   input  logic [AW-1:0]       q_addr_i,
   input  logic [RW:0]         nrows_i,
   input  logic                last_tile_i,
+  input  logic [20:0]         na_i,
+  input  logic [20:0]         start_key_i,
   input  logic [20:0]         n_i,
+  // list
+  output logic [20:0]         list_n_o,
+  output logic [3:0]          lg_block_o,
+  output logic [9:0]          block_off_o,
+  output logic [2:0]          skew_o,
+  output logic                list_clear_o,
   // datapath
   output logic                clear_o,
   output logic                restart_o,
-  output logic                track_o,      ///< phase MAX: scores move the maximum
+  output logic                track_o,
+  output logic                peaks_o,
   output logic                q_word_o,
   output logic                m_word_o,
   output logic                em_word_o,
   output logic                k_word_o,
-  output logic                e_step_o,
   output logic                v_word_o,
+  output logic                list_word_o,
+  output logic                sink_word_o,
+  output logic                s_step_o,
+  output logic                x_step_o,
+  output logic [4:0]          x_blk_o,
   output logic [RW-1:0]       q_row_o,
-  output logic [8:0]          ref_word_o,   ///< number of the m or EM word
+  output logic [8:0]          ref_word_o,   ///< number of the m, EM or sink word
+  output logic [2:0]          m_off_o,      ///< entry of the first m word that is the tile's first: a tile of 4 rows is half a unit
   output logic [20:0]         base_o,
-  input  logic                k_last_i,
-  input  logic                v_last_i,
-  input  logic                bad_rec_i,
+  input  logic                rec_last_i,
+  input  logic                bad_head_i,
   input  logic                bad_refs_i,
+  input  logic                bad_list_i,
   output logic                recip_o,      ///< denominator of row recip_row_o to the normaliser
   output logic [RW-1:0]       recip_row_o,
   // results
   output logic                out_go_o,
   input  logic                out_done_i,
-  input  logic                out_beat_i,
-  input  logic                out_stall_i,
+  input  logic                out_busy_i,
+  input  logic                out_unit_i,
+  input  logic                out_wait_i,
   output logic                zero_o,
   output logic [AW-1:0]       out_base_o
 );
-  localparam int G     = DW / (LANES * 8);       // words of a beat
-  localparam int HB    = 256 / DW;               // beats of 32 bytes
   localparam int SUBW  = 32 / LANES;
-  localparam int KDRAIN = (SUBW == 1) ? 6 : 7;   // last key word to maximum
-  localparam int EDRAIN = 3;                     // last key to EM
+  localparam int KDRAIN = (SUBW == 1) ? 6 : 7;   // last key word to maximum, score memory and peaks
   localparam int VDRAIN = 11;                    // last value word to numerators and checks
   localparam int RDRAIN = ROWS + 36;             // normaliser, 32 quotient bits
+  localparam int REM    = 33;                    // remainder
 
   // ---- arguments
   logic [1:0] mode;
-  logic [31:0] k_stride, v_stride, key_begin;
-  logic [AW-1:0] k_ptr, v_ptr, m_ptr, em_ptr, o_ptr;
-  logic [7:0] rec_beats, val_beats;
-  logic [4:0] nbv;
-  assign mode      = args_i[64*vb_attn_pkg::ArgMode +: 2];
-  assign k_stride  = args_i[64*vb_attn_pkg::ArgKStride +: 32];
-  assign v_stride  = args_i[64*vb_attn_pkg::ArgVStride +: 32];
-  assign key_begin = args_i[64*vb_attn_pkg::ArgKeyBegin +: 32];
-  assign k_ptr     = args_i[64*vb_attn_pkg::ArgK +: AW];
-  assign v_ptr     = args_i[64*vb_attn_pkg::ArgV +: AW];
-  assign m_ptr     = args_i[64*vb_attn_pkg::ArgM +: AW];
-  assign em_ptr    = args_i[64*vb_attn_pkg::ArgEm +: AW];
-  assign o_ptr     = args_i[64*vb_attn_pkg::ArgOut +: AW];
-  assign nbv       = args_i[64*vb_attn_pkg::ArgDv + 5 +: 5];
-  assign rec_beats = (8'(args_i[64*vb_attn_pkg::ArgDk + 5 +: 5]) + 8'd1) * 8'(HB);
-  assign val_beats = 8'(nbv) * 8'(HB);
+  logic [31:0] k_stride, v_stride, key_begin, rpt, list_first, list_count, list_block;
+  logic [AW-1:0] k_ptr, v_ptr, m_ptr, em_ptr, o_ptr, list_ptr, sink_ptr;
+  logic [4:0] nbk, nbv;
+  logic shared, listed, sinks, chunked;
+  assign mode       = args_i[64*vb_attn_pkg::ArgMode +: 2];
+  assign key_begin  = args_i[64*vb_attn_pkg::ArgKeyBegin +: 32];
+  assign rpt        = args_i[64*vb_attn_pkg::ArgRowsPerToken +: 32];
+  assign shared     = args_i[64*vb_attn_pkg::ArgFlags];
+  assign k_ptr      = args_i[64*vb_attn_pkg::ArgK +: AW];
+  assign k_stride   = args_i[64*vb_attn_pkg::ArgKStride +: 32];
+  assign v_ptr      = shared ? k_ptr + AW'(32) : args_i[64*vb_attn_pkg::ArgV +: AW];
+  assign v_stride   = shared ? k_stride : args_i[64*vb_attn_pkg::ArgVStride +: 32];
+  assign m_ptr      = args_i[64*vb_attn_pkg::ArgM +: AW];
+  assign em_ptr     = args_i[64*vb_attn_pkg::ArgEm +: AW];
+  assign o_ptr      = args_i[64*vb_attn_pkg::ArgOut +: AW];
+  assign list_ptr   = args_i[64*vb_attn_pkg::ArgList +: AW];
+  assign list_first = args_i[64*vb_attn_pkg::ArgListFirst +: 32];
+  assign list_count = args_i[64*vb_attn_pkg::ArgListCount +: 32];
+  assign list_block = args_i[64*vb_attn_pkg::ArgListBlock +: 32];
+  assign sink_ptr   = args_i[64*vb_attn_pkg::ArgSinks +: AW];
+  assign nbk        = args_i[64*vb_attn_pkg::ArgDk + 5 +: 5];
+  assign nbv        = args_i[64*vb_attn_pkg::ArgDv + 5 +: 5];
+  assign listed     = list_block != 32'd0;
+  assign sinks      = mode == vb_attn_pkg::ModeFull && sink_ptr != '0;
+  assign chunked    = args_i[64*vb_attn_pkg::ArgChunk +: 32] != 32'd0;
 
   // ---- state
   logic [4:0] st_q, st_d, after_refs;
   logic [1:0] phase_q;
-  logic sent_q, resident_q, bus_err;
-  logic [20:0] base_q, rest;
-  logic [NW:0] cn, left_q;
+  logic sent_q, have_list_q, stop;
+  logic [20:0] base_q, rest, list_n_q;
+  logic [NW:0] cn, left_q, ca_q, cb_q;
+  logic [31:0] ka_q, kb_q;
+  logic [3:0] lg_q;
   logic [6:0] wait_q;
   logic [RW:0] qrow_q;
-  logic [8:0] ref_q, ref_last;
-  logic [AW-1:0] k_base_q, v_base_q, k_run_q, v_run_q, ref_run_q, em_run_q, o_run_q;
+  logic [CW+2:0] ref_q, ref_last_q;
+  logic [AW-1:0] ref_run_q, em_run_q, o_run_q;
   logic [7:0] err_q;
-  logic single, last_chunk, last_phase, take, cmd, values_now, tile_empty;
+  logic single, last_chunk, take, cmd, values_now, tile_empty;
 
-  assign bus_err    = rd_err_i || wr_err_i;
+  assign stop       = rd_err_i || wr_err_i || abort_i;
   assign rest       = n_i - base_q;
   assign cn         = (rest > 21'(NMAX)) ? (NW+1)'(NMAX) : (NW+1)'(rest);
   assign single     = (n_i <= 21'(NMAX));
   assign tile_empty = (n_i == 21'd0);
   assign last_chunk = (rest <= 21'(NMAX));
-  assign last_phase = (mode != vb_attn_pkg::ModeFull) || (phase_q == vb_attn_pkg::ModeSum);
-  // values follow the keys of the same chunk at once, so that their reads run ahead of the exponent pass
+  // values follow the keys of the same chunk at once, so that their reads run ahead of the exponents
   assign values_now = (phase_q == vb_attn_pkg::ModeSum) || (mode == vb_attn_pkg::ModeFull && single);
   assign take       = word_valid_i && word_ready_o;
   assign cmd        = cmd_valid_o && cmd_ready_i;
 
-  logic all_m, all_em;
-  assign all_m    = ref_q == ref_last;
-  assign all_em   = ref_q == 9'(nrows_i) * 9'(SUBW) - 9'd1;
-  assign ref_last = 9'((32'(nrows_i) * 32 + DW - 1) / DW * G - 1);
+  // entries of the chunk's list: first of them, units of 32 bytes
+  logic [32:0] entry;
+  logic [NW:0] entries;
+  logic [CW-1:0] list_units, m_units, sink_units;
+  assign entry      = {1'b0, list_first} + {12'd0, base_q >> lg_q};
+  assign entries    = ((cn >> lg_q) == '0) ? (NW+1)'(1) : cn >> lg_q;
+  assign list_units = CW'((32'(entries) + 32'(entry[2:0]) + 32'd7) >> 3);
+  assign m_units    = CW'((32'(nrows_i) + 32'd7) >> 3);
+  assign sink_units = CW'((32'(rpt[9:0]) + 32'd7) >> 3);
+
+  logic all_refs;
+  assign all_refs   = ref_q == ref_last_q;
   assign after_refs = (mode == vb_attn_pkg::ModeSum && st_q == vb_attn_pkg::StM) ? vb_attn_pkg::StEm
-                                                                                : vb_attn_pkg::StChunk;
+                                                                                 : vb_attn_pkg::StChunk;
 
   always_comb begin
     st_d = st_q;
@@ -150,53 +190,69 @@ module vb_attn_ctrl #(
         if (desc_err_i != vb_pkg::ErrNone || args_i[64*vb_attn_pkg::ArgRows +: 32] == 32'd0)
           st_d = vb_attn_pkg::StDone;
         else
-          st_d = vb_attn_pkg::StTile;
+          st_d = chunked ? vb_attn_pkg::StRem : sinks ? vb_attn_pkg::StSink : vb_attn_pkg::StTile;
+      vb_attn_pkg::StRem:   if (wait_q == 7'd1) st_d = sinks ? vb_attn_pkg::StSink : vb_attn_pkg::StTile;
+      vb_attn_pkg::StSink:
+        if (stop) st_d = vb_attn_pkg::StAbort;
+        else if (take && all_refs) st_d = vb_attn_pkg::StTile;
       vb_attn_pkg::StTile:  st_d = vb_attn_pkg::StQ;
       vb_attn_pkg::StQ:
-        if (bus_err) st_d = vb_attn_pkg::StAbort;
-        else if (take && k_last_i && qrow_q == nrows_i - (RW+1)'(1)) st_d = vb_attn_pkg::StRefs;
-      vb_attn_pkg::StRefs:  // n_i is settled now
+        if (stop) st_d = vb_attn_pkg::StAbort;
+        else if (take && rec_last_i && qrow_q == nrows_i - (RW+1)'(1)) st_d = vb_attn_pkg::StPlan;
+      vb_attn_pkg::StPlan:  st_d = vb_attn_pkg::StPlanned;
+      vb_attn_pkg::StPlanned:
         if (tile_empty) st_d = vb_attn_pkg::StOut;
         else if (mode == vb_attn_pkg::ModeExp || mode == vb_attn_pkg::ModeSum) st_d = vb_attn_pkg::StM;
         else st_d = vb_attn_pkg::StChunk;
-      vb_attn_pkg::StM:
-        if (bus_err) st_d = vb_attn_pkg::StAbort;
-        else if (take && all_m) st_d = after_refs;
-      vb_attn_pkg::StEm:
-        if (bus_err) st_d = vb_attn_pkg::StAbort;
-        else if (take && all_em) st_d = after_refs;
-      vb_attn_pkg::StChunk:
-        if (resident_q) st_d = (phase_q == vb_attn_pkg::ModeExp) ? vb_attn_pkg::StExp : vb_attn_pkg::StVal;
-        else if (cmd) st_d = values_now ? vb_attn_pkg::StChunkV : vb_attn_pkg::StKey;
-      vb_attn_pkg::StChunkV: if (cmd) st_d = vb_attn_pkg::StKey;
+      vb_attn_pkg::StM, vb_attn_pkg::StEm:
+        if (stop) st_d = vb_attn_pkg::StAbort;
+        else if (take && all_refs) st_d = after_refs;
+      vb_attn_pkg::StChunk: st_d = (listed && !have_list_q) ? vb_attn_pkg::StList : vb_attn_pkg::StKA;
+      vb_attn_pkg::StList:
+        if (stop) st_d = vb_attn_pkg::StAbort;
+        else if (take && all_refs) st_d = vb_attn_pkg::StKA;
+      vb_attn_pkg::StKA:    if (cmd || ca_q == '0) st_d = vb_attn_pkg::StKB;
+      vb_attn_pkg::StKB:    if (cmd || cb_q == '0) st_d = values_now ? vb_attn_pkg::StVA : vb_attn_pkg::StKey;
+      vb_attn_pkg::StVA:    if (cmd || ca_q == '0) st_d = vb_attn_pkg::StVB;
+      vb_attn_pkg::StVB:    if (cmd || cb_q == '0) st_d = vb_attn_pkg::StKey;
       vb_attn_pkg::StKey:
-        if (bus_err) st_d = vb_attn_pkg::StAbort;
-        else if (take && k_last_i && left_q == (NW+1)'(1)) st_d = vb_attn_pkg::StKeyDrain;
+        if (stop) st_d = vb_attn_pkg::StAbort;
+        else if (take && rec_last_i && left_q == (NW+1)'(1)) st_d = vb_attn_pkg::StKeyDrain;
       vb_attn_pkg::StKeyDrain:
-        if (wait_q == 7'd1) case (phase_q)
-          vb_attn_pkg::ModeExp: st_d = vb_attn_pkg::StExp;
-          vb_attn_pkg::ModeSum: st_d = vb_attn_pkg::StVal;
-          default:              st_d = vb_attn_pkg::StNext;
-        endcase
-      vb_attn_pkg::StExp:   if (left_q == (NW+1)'(1)) st_d = vb_attn_pkg::StExpDrain;
-      vb_attn_pkg::StExpDrain: if (wait_q == 7'd1) st_d = vb_attn_pkg::StNext;
+        if (wait_q == 7'd1) begin
+          if (phase_q == vb_attn_pkg::ModeSum) st_d = vb_attn_pkg::StVal;
+          else if (!last_chunk)                st_d = vb_attn_pkg::StNext;
+          else if (mode == vb_attn_pkg::ModeMax) st_d = vb_attn_pkg::StOut;
+          else                                 st_d = vb_attn_pkg::StExp;
+        end
+      vb_attn_pkg::StExp:
+        if (wait_q == 7'd1) begin
+          if (mode == vb_attn_pkg::ModeExp) st_d = vb_attn_pkg::StOut;
+          else                              st_d = single ? vb_attn_pkg::StVal : vb_attn_pkg::StChunk;
+        end
       vb_attn_pkg::StVal:
-        if (bus_err) st_d = vb_attn_pkg::StAbort;
-        else if (take && v_last_i && left_q == (NW+1)'(1)) st_d = vb_attn_pkg::StValDrain;
-      vb_attn_pkg::StValDrain: if (wait_q == 7'd1) st_d = vb_attn_pkg::StNext;
-      vb_attn_pkg::StNext:
-        if (bus_err) st_d = vb_attn_pkg::StAbort;
-        else if (!last_chunk || !last_phase) st_d = vb_attn_pkg::StChunk;
-        else st_d = (mode == vb_attn_pkg::ModeFull) ? vb_attn_pkg::StRecip : vb_attn_pkg::StOut;
+        if (stop) st_d = vb_attn_pkg::StAbort;
+        else if (take && rec_last_i && left_q == (NW+1)'(1)) st_d = vb_attn_pkg::StValDrain;
+      vb_attn_pkg::StValDrain:
+        if (wait_q == 7'd1) begin
+          if (!last_chunk) st_d = vb_attn_pkg::StNext;
+          else st_d = (mode == vb_attn_pkg::ModeFull) ? vb_attn_pkg::StRecip : vb_attn_pkg::StOut;
+        end
+      vb_attn_pkg::StNext:  st_d = stop ? vb_attn_pkg::StAbort : vb_attn_pkg::StChunk;
       vb_attn_pkg::StRecip: if (wait_q == 7'd1) st_d = vb_attn_pkg::StOut;
       vb_attn_pkg::StOut:
         if (out_done_i) begin
-          if (bus_err) st_d = vb_attn_pkg::StAbort;
+          if (stop) st_d = vb_attn_pkg::StAbort;
           else st_d = last_tile_i ? vb_attn_pkg::StResp : vb_attn_pkg::StTile;
-        end
-      vb_attn_pkg::StResp:  if (wr_idle_i) st_d = vb_attn_pkg::StDone;
-      vb_attn_pkg::StAbort: if (rd_idle_i && wr_idle_i && !word_valid_i) st_d = vb_attn_pkg::StDone;
+        end else if (abort_i) st_d = vb_attn_pkg::StAbort;
+      vb_attn_pkg::StResp:
+        if (wr_idle_i) st_d = vb_attn_pkg::StDone;
+        else if (abort_i) st_d = vb_attn_pkg::StAbort;
+      vb_attn_pkg::StAbort:  // a tile whose results are under way is written to its end
+        if (rd_idle_i && wr_idle_i && !out_busy_i) st_d = vb_attn_pkg::StDone;
+        else if (give_up_i) st_d = vb_attn_pkg::StStuck;
       vb_attn_pkg::StDone:  st_d = vb_attn_pkg::StIdle;
+      vb_attn_pkg::StStuck: st_d = vb_attn_pkg::StStuck;  // until reset: see vb_watchdog
       default:              st_d = vb_attn_pkg::StIdle;
     endcase
   end
@@ -208,11 +264,20 @@ module vb_attn_ctrl #(
     else       st_q <= st_d;
   end
 
+  // ---- list geometry, once a job
+  logic [3:0] lg;
+  always_comb begin
+    lg = 4'd0;
+    if (st_q == vb_attn_pkg::StCheck) for (int i = 0; i <= 10; i++) if (list_block[i]) lg = 4'(i);
+  end
+  always_ff @(posedge clk_i) if (st_q == vb_attn_pkg::StCheck) begin
+    lg_q     <= lg;
+    list_n_q <= 21'(list_count << lg);
+  end
+
   // ---- counters and addresses
   always_ff @(posedge clk_i) begin
     if (st_q == vb_attn_pkg::StCheck) begin
-      k_base_q  <= k_ptr + AW'(64'(key_begin) * 64'(k_stride));
-      v_base_q  <= v_ptr + AW'(64'(key_begin) * 64'(v_stride));
       ref_run_q <= m_ptr;
       em_run_q  <= em_ptr;
       o_run_q   <= o_ptr;
@@ -222,41 +287,50 @@ module vb_attn_ctrl #(
       o_run_q   <= o_run_q + ((AW'(1) + (AW'(nbv) << 3)) << (5 + RW));
     end
 
-    if (st_q == vb_attn_pkg::StTile) begin
-      qrow_q     <= '0;
-      resident_q <= 1'b0;
-    end else begin
-      if (st_q == vb_attn_pkg::StQ && take && k_last_i) qrow_q <= qrow_q + (RW+1)'(1);
-      if (st_q == vb_attn_pkg::StKeyDrain && single) resident_q <= 1'b1;
-    end
+    if (st_q == vb_attn_pkg::StTile) qrow_q <= '0;
+    else if (q_word_o && rec_last_i) qrow_q <= qrow_q + (RW+1)'(1);
+
+    // a list of one chunk is read once a job
+    if (st_q == vb_attn_pkg::StCheck) have_list_q <= 1'b0;
+    else if (st_q == vb_attn_pkg::StList && single) have_list_q <= 1'b1;
 
     if (enter) sent_q <= 1'b0;
     else if (cmd) sent_q <= 1'b1;
 
     if (enter) ref_q <= '0;
-    else if (m_word_o || em_word_o) ref_q <= ref_q + 9'd1;
-
-    if (st_q == vb_attn_pkg::StRefs || (st_q == vb_attn_pkg::StNext && last_chunk)) begin
-      base_q  <= '0;
-      k_run_q <= k_base_q;
-      v_run_q <= v_base_q;
-    end else if (st_q == vb_attn_pkg::StNext) begin
-      base_q  <= base_q + 21'(NMAX);
-      k_run_q <= k_run_q + (AW'(k_stride) << NW);
-      v_run_q <= v_run_q + (AW'(v_stride) << NW);
+    else if (m_word_o || em_word_o || list_word_o || sink_word_o) ref_q <= ref_q + (CW+3)'(1);
+    if (enter) begin
+      case (st_d)
+        vb_attn_pkg::StSink: ref_last_q <= (CW+3)'(sink_units) * (CW+3)'(SUBW) - (CW+3)'(1);
+        vb_attn_pkg::StM:    ref_last_q <= (CW+3)'(m_units) * (CW+3)'(SUBW) - (CW+3)'(1);
+        vb_attn_pkg::StEm:   ref_last_q <= (CW+3)'(nrows_i) * (CW+3)'(SUBW) - (CW+3)'(1);
+        vb_attn_pkg::StList: ref_last_q <= (CW+3)'(list_units) * (CW+3)'(SUBW) - (CW+3)'(1);
+        default: ;
+      endcase
     end
-    if (st_q == vb_attn_pkg::StRefs)
+
+    if (st_q == vb_attn_pkg::StPlan || st_q == vb_attn_pkg::StExp) base_q <= '0;
+    else if (st_q == vb_attn_pkg::StNext) base_q <= base_q + 21'(NMAX);
+    if (st_q == vb_attn_pkg::StPlan)
       phase_q <= (mode == vb_attn_pkg::ModeFull) ? vb_attn_pkg::ModeMax : mode;
-    else if (st_q == vb_attn_pkg::StNext && last_chunk)
-      phase_q <= (phase_q == vb_attn_pkg::ModeMax) ? vb_attn_pkg::ModeExp : vb_attn_pkg::ModeSum;
+    else if (st_q == vb_attn_pkg::StExp) phase_q <= vb_attn_pkg::ModeSum;
+
+    if (st_q == vb_attn_pkg::StChunk) begin
+      ca_q <= listed ? cn : (base_q >= na_i) ? '0 : (na_i - base_q > 21'(cn)) ? cn : (NW+1)'(na_i - base_q);
+      ka_q <= key_begin + 32'(base_q);
+      kb_q <= key_begin + 32'(start_key_i) + ((base_q > na_i) ? {11'd0, base_q - na_i} : 32'd0);
+    end
+    if (st_q == vb_attn_pkg::StChunk)
+      cb_q <= listed ? '0 : (base_q >= na_i) ? cn : (na_i - base_q > 21'(cn)) ? '0 : cn - (NW+1)'(na_i - base_q);
 
     // keys left in the pass; cycles left in a drain
     if (enter) left_q <= cn;
-    else if ((k_word_o && k_last_i) || e_step_o || (v_word_o && v_last_i)) left_q <= left_q - (NW+1)'(1);
+    else if ((k_word_o || v_word_o) && rec_last_i) left_q <= left_q - (NW+1)'(1);
     if (enter) begin
       case (st_d)
+        vb_attn_pkg::StRem:      wait_q <= 7'(REM);
         vb_attn_pkg::StKeyDrain: wait_q <= 7'(KDRAIN);
-        vb_attn_pkg::StExpDrain: wait_q <= 7'(EDRAIN);
+        vb_attn_pkg::StExp:      wait_q <= 7'(nbv) + 7'd1;
         vb_attn_pkg::StValDrain: wait_q <= 7'(VDRAIN);
         default:                 wait_q <= 7'(RDRAIN);
       endcase
@@ -265,13 +339,15 @@ module vb_attn_ctrl #(
     end
   end
 
-  // ---- errors: the first one found counts, a bus error before a data error
+  // ---- errors: the first one found counts, the watchdog and a bus error before a data error
   always_ff @(posedge clk_i) begin
     if (rst_i || first_o) err_q <= vb_pkg::ErrNone;
     else if (st_q == vb_attn_pkg::StCheck) err_q <= desc_err_i;
-    else if (run_o && rd_err_i && err_q[7:4] != 4'h2) err_q <= rd_code_i;
-    else if (run_o && wr_err_i && err_q[7:4] != 4'h2) err_q <= wr_code_i;
-    else if (run_o && err_q == vb_pkg::ErrNone && bad_rec_i) err_q <= vb_attn_pkg::ErrRecord;
+    else if (st_q == vb_attn_pkg::StAbort && st_d == vb_attn_pkg::StStuck) err_q <= vb_pkg::ErrWatchdog;
+    else if (run_o && stop && err_q[7:4] != 4'h2 && err_q[7:4] != 4'h4)
+      err_q <= rd_err_i ? rd_code_i : wr_err_i ? wr_code_i : vb_pkg::ErrWatchdog;
+    else if (run_o && err_q == vb_pkg::ErrNone && bad_list_i) err_q <= vb_attn_pkg::ErrList;
+    else if (run_o && err_q == vb_pkg::ErrNone && bad_head_i) err_q <= vb_attn_pkg::ErrRecord;
     else if (run_o && err_q == vb_pkg::ErrNone && bad_refs_i) err_q <= vb_attn_pkg::ErrRefs;
   end
   assign err_o = err_q;
@@ -279,39 +355,62 @@ module vb_attn_ctrl #(
   // ---- read streams
   always_comb begin
     cmd_valid_o  = 1'b0;
-    cmd_tag_o    = vb_attn_pkg::TagQ;
-    cmd_addr_o   = q_addr_i;
-    cmd_stride_o = 32'd0;
-    cmd_count_o  = (NW+1)'(1);
-    cmd_beats_o  = rec_beats;
+    cmd_kind_o   = vb_attn_pkg::KindQ;
+    cmd_list_o   = 1'b0;
+    cmd_base_o   = q_addr_i;
+    cmd_key_o    = 32'd0;
+    cmd_stride_o = 32'd32;
+    cmd_count_o  = CW'(1);
+    cmd_units_o  = 5'd1;
     case (st_q)
-      vb_attn_pkg::StQ: cmd_valid_o = walk_i && !bus_err;
+      vb_attn_pkg::StQ: begin
+        cmd_valid_o = walk_i && !stop;
+        cmd_units_o = nbk + 5'd1;
+      end
+      vb_attn_pkg::StSink: begin
+        cmd_valid_o = !sent_q;
+        cmd_kind_o  = vb_attn_pkg::KindSink;
+        cmd_base_o  = sink_ptr;
+        cmd_count_o = sink_units;
+      end
       vb_attn_pkg::StM: begin
         cmd_valid_o = !sent_q;
-        cmd_tag_o   = vb_attn_pkg::TagM;
-        cmd_addr_o  = ref_run_q;
-        cmd_beats_o = 8'((32'(nrows_i) * 32 + DW - 1) / DW);
+        cmd_kind_o  = vb_attn_pkg::KindM;
+        cmd_base_o  = {ref_run_q[AW-1:5], 5'd0};
+        cmd_count_o = m_units;
       end
       vb_attn_pkg::StEm: begin
         cmd_valid_o = !sent_q;
-        cmd_tag_o   = vb_attn_pkg::TagEm;
-        cmd_addr_o  = em_run_q;
-        cmd_beats_o = 8'(nrows_i) * 8'(HB);
+        cmd_kind_o  = vb_attn_pkg::KindEm;
+        cmd_base_o  = em_run_q;
+        cmd_count_o = CW'(nrows_i);
       end
-      vb_attn_pkg::StChunk: begin
-        cmd_valid_o  = !resident_q;
-        cmd_tag_o    = vb_attn_pkg::TagK;
-        cmd_addr_o   = k_run_q;
+      vb_attn_pkg::StList: begin
+        cmd_valid_o = !sent_q;
+        cmd_kind_o  = vb_attn_pkg::KindList;
+        cmd_base_o  = list_ptr;
+        cmd_key_o   = 32'(entry >> 3);
+        cmd_count_o = list_units;
+      end
+      vb_attn_pkg::StKA, vb_attn_pkg::StKB: begin
+        cmd_valid_o  = (st_q == vb_attn_pkg::StKA) ? ca_q != '0 : cb_q != '0;
+        cmd_kind_o   = vb_attn_pkg::KindK;
+        cmd_list_o   = listed;
+        cmd_base_o   = k_ptr;
+        cmd_key_o    = (st_q == vb_attn_pkg::StKA) ? ka_q : kb_q;
         cmd_stride_o = k_stride;
-        cmd_count_o  = cn;
+        cmd_count_o  = (st_q == vb_attn_pkg::StKA) ? CW'(ca_q) : CW'(cb_q);
+        cmd_units_o  = nbk + 5'd1;
       end
-      vb_attn_pkg::StChunkV: begin
-        cmd_valid_o  = 1'b1;
-        cmd_tag_o    = vb_attn_pkg::TagV;
-        cmd_addr_o   = v_run_q;
+      vb_attn_pkg::StVA, vb_attn_pkg::StVB: begin
+        cmd_valid_o  = (st_q == vb_attn_pkg::StVA) ? ca_q != '0 : cb_q != '0;
+        cmd_kind_o   = vb_attn_pkg::KindV;
+        cmd_list_o   = listed;
+        cmd_base_o   = v_ptr;
+        cmd_key_o    = (st_q == vb_attn_pkg::StVA) ? ka_q : kb_q;
         cmd_stride_o = v_stride;
-        cmd_count_o  = cn;
-        cmd_beats_o  = val_beats;
+        cmd_count_o  = (st_q == vb_attn_pkg::StVA) ? CW'(ca_q) : CW'(cb_q);
+        cmd_units_o  = nbv;
       end
       default: ;
     endcase
@@ -319,21 +418,40 @@ module vb_attn_ctrl #(
   assign flush_o = (st_q == vb_attn_pkg::StAbort);
 
   // ---- datapath
-  assign q_word_o  = take && st_q == vb_attn_pkg::StQ;
-  assign m_word_o  = take && st_q == vb_attn_pkg::StM;
-  assign em_word_o = take && st_q == vb_attn_pkg::StEm;
-  assign k_word_o  = take && st_q == vb_attn_pkg::StKey;
-  assign v_word_o  = take && st_q == vb_attn_pkg::StVal;
-  assign e_step_o  = st_q == vb_attn_pkg::StExp;
+  assign q_word_o    = take && st_q == vb_attn_pkg::StQ;
+  assign m_word_o    = take && st_q == vb_attn_pkg::StM;
+  assign em_word_o   = take && st_q == vb_attn_pkg::StEm;
+  assign k_word_o    = take && st_q == vb_attn_pkg::StKey;
+  assign v_word_o    = take && st_q == vb_attn_pkg::StVal;
+  assign list_word_o = take && st_q == vb_attn_pkg::StList;
+  assign sink_word_o = take && st_q == vb_attn_pkg::StSink;
   assign word_ready_o = st_q == vb_attn_pkg::StQ || st_q == vb_attn_pkg::StM || st_q == vb_attn_pkg::StEm ||
-                        st_q == vb_attn_pkg::StKey || st_q == vb_attn_pkg::StVal || st_q == vb_attn_pkg::StAbort;
-  assign tile_o     = st_q == vb_attn_pkg::StTile;
-  assign clear_o    = tile_o;
-  assign restart_o  = enter;
-  assign track_o    = phase_q == vb_attn_pkg::ModeMax;
-  assign q_row_o    = qrow_q[RW-1:0];
-  assign ref_word_o = ref_q;
-  assign base_o     = base_q;
+                        st_q == vb_attn_pkg::StKey || st_q == vb_attn_pkg::StVal || st_q == vb_attn_pkg::StList ||
+                        st_q == vb_attn_pkg::StSink;
+  assign rem_start_o  = st_q == vb_attn_pkg::StCheck;
+  assign rem_done_o   = st_q == vb_attn_pkg::StRem && wait_q == 7'd1;
+  assign tile_o       = st_q == vb_attn_pkg::StTile;
+  assign plan_o       = st_q == vb_attn_pkg::StPlan;
+  assign clear_o      = tile_o;
+  assign restart_o    = enter;
+  assign track_o      = phase_q == vb_attn_pkg::ModeMax;
+  assign peaks_o      = phase_q == vb_attn_pkg::ModeExp || (phase_q == vb_attn_pkg::ModeMax && mode == vb_attn_pkg::ModeFull);
+  assign q_row_o      = qrow_q[RW-1:0];
+  assign ref_word_o   = ref_q[8:0];
+  assign m_off_o      = (ROWS == 4) ? {ref_run_q[4], 2'b00} : 3'd0;
+  assign base_o       = base_q;
+  assign list_n_o     = list_n_q;
+  assign lg_block_o   = lg_q;
+  assign block_off_o  = base_q[9:0] & ((10'd1 << lg_q) - 10'd1);
+  assign skew_o       = entry[2:0];
+  assign list_clear_o = st_q == vb_attn_pkg::StChunk;
+
+  // exponents: a block a cycle, the last needs one more; sinks enter L meanwhile
+  logic first_exp;
+  assign first_exp = wait_q == 7'(nbv) + 7'd1;
+  assign x_step_o  = st_q == vb_attn_pkg::StExp && wait_q != 7'd1;
+  assign x_blk_o   = 5'(7'(nbv) + 7'd1 - wait_q);
+  assign s_step_o  = st_q == vb_attn_pkg::StExp && first_exp && sinks;
 
   logic [6:0] recip_i;
   assign recip_i     = 7'(RDRAIN) - wait_q;
@@ -353,33 +471,37 @@ module vb_attn_ctrl #(
   // ---- job and accounting
   assign idle_o  = st_q == vb_attn_pkg::StIdle;
   assign first_o = idle_o && start_i;
-  assign run_o   = first_o || !idle_o;
-  assign done_o  = st_q == vb_attn_pkg::StDone;
+  assign run_o   = first_o || (!idle_o && st_q != vb_attn_pkg::StStuck);
+  assign done_o  = st_q == vb_attn_pkg::StDone || (st_q == vb_attn_pkg::StAbort && st_d == vb_attn_pkg::StStuck) ||
+                   (st_q == vb_attn_pkg::StStuck && start_i);
   assign state_o = st_q;
   always_comb begin
     class_o = '0;
     case (st_q)
-      vb_attn_pkg::StQ, vb_attn_pkg::StM, vb_attn_pkg::StEm, vb_attn_pkg::StKey, vb_attn_pkg::StVal:
+      vb_attn_pkg::StQ, vb_attn_pkg::StM, vb_attn_pkg::StEm, vb_attn_pkg::StKey, vb_attn_pkg::StVal,
+      vb_attn_pkg::StList, vb_attn_pkg::StSink:
         class_o[word_valid_i ? vb_pkg::ClsBusy : vb_pkg::ClsRead] = 1'b1;
-      vb_attn_pkg::StExp:   class_o[vb_pkg::ClsBusy] = 1'b1;
       vb_attn_pkg::StOut:
-        class_o[out_beat_i ? vb_pkg::ClsBusy : out_stall_i ? vb_pkg::ClsWrite : vb_pkg::ClsDep] = 1'b1;
+        class_o[out_unit_i ? vb_pkg::ClsBusy : out_wait_i ? vb_pkg::ClsWrite : vb_pkg::ClsDep] = 1'b1;
       vb_attn_pkg::StResp, vb_attn_pkg::StAbort: class_o[vb_pkg::ClsDrain] = 1'b1;
       default:              class_o[vb_pkg::ClsDep] = run_o;
     endcase
   end
 
   logic unused_ctrl;
-  assign unused_ctrl = ^args_i;
+  assign unused_ctrl = ^{args_i, ref_q, entry, rpt};
   always_ff @(posedge clk_i) if (!rst_i) begin
     a_state: assert (st_q <= vb_attn_pkg::StLast);
     a_class: assert (!run_o || $onehot(class_o));
     // the data of a state are those it asked for
-    a_tag_q: assert (!q_word_o || word_tag_i == vb_attn_pkg::TagQ);
-    a_tag_m: assert (!m_word_o || word_tag_i == vb_attn_pkg::TagM);
-    a_tag_e: assert (!em_word_o || word_tag_i == vb_attn_pkg::TagEm);
-    a_tag_k: assert (!k_word_o || word_tag_i == vb_attn_pkg::TagK);
-    a_tag_v: assert (!v_word_o || word_tag_i == vb_attn_pkg::TagV);
-    a_left:  assert (!(k_word_o || e_step_o || v_word_o) || left_q != '0);
+    a_kind_q: assert (!q_word_o || word_kind_i == vb_attn_pkg::KindQ);
+    a_kind_m: assert (!m_word_o || word_kind_i == vb_attn_pkg::KindM);
+    a_kind_e: assert (!em_word_o || word_kind_i == vb_attn_pkg::KindEm);
+    a_kind_k: assert (!k_word_o || word_kind_i == vb_attn_pkg::KindK);
+    a_kind_v: assert (!v_word_o || word_kind_i == vb_attn_pkg::KindV);
+    a_kind_l: assert (!list_word_o || word_kind_i == vb_attn_pkg::KindList);
+    a_kind_s: assert (!sink_word_o || word_kind_i == vb_attn_pkg::KindSink);
+    a_left:   assert (!(k_word_o || v_word_o) || left_q != '0);
+    a_parts:  assert (st_q != vb_attn_pkg::StKA || ca_q + cb_q == cn);
   end
 endmodule

@@ -1,93 +1,78 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Pass one of one query row: int8 dot products against the streamed keys, block-aligned accumulation (P2), the score
-// in Q15.16 and its running maximum. The row holds its query; the key word of stage A is shared by all rows. All
-// valids and positions come from the core: they are the same for every row, so the row has no control of its own.
+// Pass one of one query row behind its multipliers: block-aligned accumulation (P2), the score in Q15.16 and its running
+// maximum. All valids and positions come from the core: they are the same for every row, so the row has no control of its own.
 //
-//    word ─► A: key word, query word ─► B: dot ─► (P: sub-words of a block summed) ─► C: acc += SHR_RNE(D, s - 8)
-//         ─► D: sign, magnitude, shift ─► E: score ─► F: maximum
+//    1: shift ─► 2 ─► 3: dot ─► (P: sub-words of a block summed) ─► C: acc += SHR_RNE(D, s - 8)
+//         ─► D: sign, magnitude, shift ─► E: score, or NoScore ─► F: maximum
 module vb_attn_krow #(
-  parameter int LANES = 32,              ///< int8 products a cycle: 32 or a divisor
-  parameter int NBK   = 4,               ///< largest number of key blocks
-  localparam int W    = LANES * 8,
-  localparam int SUBW = 32 / LANES,      ///< words of a block
-  localparam int QW   = $clog2(NBK * SUBW),
-  localparam int BW   = $clog2(NBK)
+  parameter int SUBW = 1,                ///< words of a block
+  parameter int NBK  = 4,                ///< largest number of key blocks
+  localparam int BW  = $clog2(NBK)
 ) (
   input  logic               clk_i,
   input  logic               rst_i,       ///< only silences the assertion
   input  logic               clear_i,     ///< new tile: maximum = none
-  input  logic               track_i,     ///< phase MAX: later phases must not move m
-  // query load
-  input  logic               q_we_i,
-  input  logic [QW-1:0]      q_addr_i,
-  input  logic [W-1:0]       q_word_i,
+  input  logic               track_i,     ///< scores move the maximum
+  // header of the query
   input  logic               qc_we_i,
   input  logic [NBK*8-1:0]   q_codes_i,
   input  logic [7:0]         q_max_i,
   // key stream
-  input  logic               w_valid_i,   ///< a key word arrives: read the query word at k_addr_i
-  input  logic [QW-1:0]      k_addr_i,
-  input  logic               a_valid_i,
-  input  logic [W-1:0]       a_word_i,
-  input  logic [BW-1:0]      a_blk_i,
-  input  logic [7:0]         a_kd_i,      ///< EK - ek of the block
-  input  logic               b_valid_i,
-  input  logic               b_sub_first_i,
+  input  logic               v1_i,        ///< stage 1: block and how far its code is below the key's largest
+  input  logic [BW-1:0]      blk1_i,
+  input  logic [7:0]         kd1_i,
+  input  logic               v2_i,
+  input  logic               v3_i,
+  input  logic               sub_first3_i,
+  input  logic signed [31:0] dot_i,       ///< stage 3
   input  logic               p_valid_i,   ///< a whole block is in D
   input  logic               p_first_i,   ///< the first block of its key
   input  logic               c_valid_i,   ///< the accumulator holds a whole key
   input  logic [7:0]         c_ek_i,
   input  logic               d_valid_i,
+  input  logic               d_act_i,     ///< the row attends this key
   input  logic               e_valid_i,
-  input  logic               e_act_i,     ///< the row attends this key
-  // maximum from memory (split jobs)
+  // maximum from memory (split jobs) or the row's sink
   input  logic               m_we_i,
   input  logic signed [31:0] m_i,
   output logic [31:0]        score_o,     ///< stage E
-  output logic signed [31:0] m_o
+  output logic signed [31:0] m_o,
+  output logic               bad_o        ///< a score above an m that was given
 );
-  logic [W-1:0] qmem [NBK*SUBW];
-  logic [W-1:0] qw_q;
   logic [7:0] eq_q;
   logic [NBK*8-1:0] sq_q;  // EQ - eq per block
-
-  always_ff @(posedge clk_i) begin
-    if (q_we_i) qmem[q_addr_i] <= q_word_i;
-    if (w_valid_i) qw_q <= qmem[k_addr_i];
-  end
   always_ff @(posedge clk_i) if (qc_we_i) begin
     eq_q <= q_max_i;
     for (int b = 0; b < NBK; b++) sq_q[b*8 +: 8] <= q_max_i - q_codes_i[b*8 +: 8];
   end
 
-  // B: dot of one word, and how far this block lies below the reference
-  logic signed [31:0] dot_q;
-  logic [4:0] sh_b_q;
-  always_ff @(posedge clk_i) if (a_valid_i) begin : dot
-    logic signed [31:0] t;
+  // how far this block lies below the reference
+  logic [4:0] sh2_q, sh3_q;
+  always_ff @(posedge clk_i) begin : align
     logic [8:0] s;
-    t = '0;
-    for (int l = 0; l < LANES; l++) t = t + 32'($signed(qw_q[l*8 +: 8])) * 32'($signed(a_word_i[l*8 +: 8]));
-    s = {1'b0, sq_q[8*a_blk_i +: 8]} + {1'b0, a_kd_i};
-    dot_q  <= t;
-    sh_b_q <= (s > 9'd28) ? 5'd28 : s[4:0];  // 28 and more: every D rounds to 0
+    s = 9'd0;
+    if (v1_i) begin
+      s = {1'b0, sq_q[8*blk1_i +: 8]} + {1'b0, kd1_i};
+      sh2_q <= (s > 9'd28) ? 5'd28 : s[4:0];  // 28 and more: every D rounds to 0
+    end
+    if (v2_i) sh3_q <= sh2_q;
   end
 
   // P: a block narrower than the array's word is one dot; else its words are summed first
   logic signed [31:0] d_p;
   logic [4:0] sh_p;
   if (SUBW == 1) begin : g_whole
-    assign d_p  = dot_q;
-    assign sh_p = sh_b_q;
+    assign d_p  = dot_i;
+    assign sh_p = sh3_q;
     logic unused_sub;
-    assign unused_sub = ^{b_valid_i, b_sub_first_i};
+    assign unused_sub = ^{v3_i, sub_first3_i};
   end else begin : g_parts
     logic signed [31:0] sum_q;
     logic [4:0] sh_p_q;
-    always_ff @(posedge clk_i) if (b_valid_i) begin
-      sum_q  <= (b_sub_first_i ? 32'sd0 : sum_q) + dot_q;
-      sh_p_q <= sh_b_q;
+    always_ff @(posedge clk_i) if (v3_i) begin
+      sum_q  <= (sub_first3_i ? 32'sd0 : sum_q) + dot_i;
+      sh_p_q <= sh3_q;
     end
     assign d_p  = sum_q;
     assign sh_p = sh_p_q;
@@ -129,19 +114,23 @@ module vb_attn_krow #(
     end else begin
       y = ((mag_q >> (6'd31 - amt_q)) != 36'd0) ? 32'h7fff_ffff : 32'(mag_q << amt_q);
     end
-    score_o <= neg_q ? -y : y;
+    score_o <= !d_act_i ? vb_attn_pkg::NoScore : neg_q ? -y : y;
   end
 
   always_ff @(posedge clk_i) if (!rst_i) begin
     a_acc: assert (!d_valid_i || mag_q < 36'h1_0000_0000);
   end
 
-  // F: maximum over the attended keys
+  // F: maximum over the attended keys; NoScore is below every score
   always_ff @(posedge clk_i) begin
-    if (clear_i)         m_o <= 32'sh8000_0000;
-    else if (m_we_i)     m_o <= m_i;
+    bad_o <= 1'b0;
+    if (clear_i)     m_o <= $signed(vb_attn_pkg::NoScore);
+    else if (m_we_i) m_o <= m_i;
     else if (e_valid_i) begin
-      if (track_i && e_act_i && $signed(score_o) > m_o) m_o <= $signed(score_o);
+      if ($signed(score_o) > m_o) begin
+        if (track_i) m_o <= $signed(score_o);
+        else         bad_o <= 1'b1;
+      end
     end
   end
 endmodule

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Results of a tile, as write descriptors and beats: quotients (FULL), maxima (MAX), exponents (EXP) or partial sums
-// (SUM). One beat a cycle. A beat enters the pipeline only when the output FIFO has a free place reserved for it, so
-// the pipeline itself never stalls.
+// (SUM). One unit of up to 256 bits a cycle; a wider port gets two of them packed into a beat. A unit enters the pipeline
+// only when the output FIFO has a free place reserved for it, so the pipeline itself never stalls.
 //
-//    item ─► 1: numerators read ─┬─► norm (3) ─► 4: x reciprocal ─► 5: norm (3) ─► FIFO ─► write master
-//                                └─► (MAX, EXP, SUM) 2: beat ───────────────────────┘
+//    item ─► 0 ─► 1: numerators read ─┬─► norm (3) ─► 4: x reciprocal ─► 5: norm (3) ─► FIFO ─► (pack) ─► write master
+//                                └─► (MAX, EXP, SUM) 2: unit ───────────────────────┘
 module vb_attn_out #(
   parameter int ROWS  = 8,
   parameter int LANES = 32,
@@ -19,6 +19,7 @@ module vb_attn_out #(
   input  logic                 clk_i,
   input  logic                 rst_i,
   input  logic                 go_i,       ///< pulse; the inputs below hold until done_o
+  output logic                 busy_o,     ///< from go_i to done_o
   output logic                 done_o,     ///< pulse: the last beat is with the write master
   input  logic [1:0]           mode_i,
   input  logic [RW:0]          nrows_i,    ///< 1..ROWS
@@ -39,14 +40,17 @@ module vb_attn_out #(
   input  logic                 cmd_ready_i,
   output logic [AW-1:0]        cmd_addr_o,
   output logic [LW-1:0]        cmd_bytes_o,
+  output logic                 unit_o,      ///< a unit is taken from the FIFO
+  output logic                 wait_o,      ///< a unit waits for the write master
   output logic                 beat_valid_o,
   input  logic                 beat_ready_i,
   output logic [DW-1:0]        beat_data_o
 );
-  localparam int OL   = DW / 32;            // quotients of a beat
-  localparam int ON   = DW / 64;            // numerators of a beat
-  localparam int HB   = 256 / DW;           // beats of 32 bytes
-  localparam int LGF  = $clog2(LANES / OL);  // beats of an accumulator word, as a power of two
+  localparam int OW   = (DW > 256) ? 256 : DW;  // bits of a unit
+  localparam int OL   = OW / 32;            // quotients of a unit
+  localparam int ON   = OW / 64;            // numerators of a unit
+  localparam int HB   = 256 / OW;           // units of 32 bytes
+  localparam int LGF  = $clog2(LANES / OL);  // units of an accumulator word, as a power of two
   localparam int LGS  = LGF + 1;
   localparam int DEPTH = 16;
   localparam int BW   = (NBV == 1) ? 1 : $clog2(NBV);
@@ -76,7 +80,7 @@ module vb_attn_out #(
     else if (cmd_busy_q && cmd_ready_i) cmd_row_q <= cmd_row_q + (RW+1)'(1);
   end
 
-  // ---- items: one per beat, {row, beat of the row}
+  // ---- items: one per unit, {row, unit of the row}
   logic run_q, item, row_end, all_end;
   logic [RW:0] row_q, last_row;
   logic [9:0] k_q, row_beats, k_num;
@@ -116,6 +120,20 @@ module vb_attn_out #(
     end
   end
 
+  // half of a 512-bit beat that an item belongs into, and whether it is the last of its descriptor
+  logic high, last_unit, high_q, first_q;
+  logic [AW-1:0] first_addr;
+  assign first_addr = full_mode ? oaddr_i[AW*row_q[RW-1:0] +: AW] : base_i;
+  assign high       = first_q ? first_addr[5] : high_q;
+  assign last_unit  = full_mode ? row_end : all_end;
+  always_ff @(posedge clk_i) begin
+    if (go_i) first_q <= 1'b1;
+    else if (item) begin
+      first_q <= last_unit;
+      high_q  <= !high;
+    end
+  end
+
   // accumulator word and slice of an item
   logic head, sum_mode;
   logic [9:0] word_index, slice;
@@ -128,42 +146,60 @@ module vb_attn_out #(
   assign rd_row_o  = row_q[RW-1:0];
   assign rd_addr_o = NAW'(word_index);
 
-  // ---- 1: numerators are here
-  logic v1_q, head1_q;
+  // ---- 0: the row's numerators are read; 1: they are here
+  logic v0_q, head0_q, high0_q, end0_q;
+  logic [RW-1:0] row0_q;
+  logic [9:0] k0_q, slice0_q;
+  logic [BW-1:0] blk0_q;
+  logic v1_q, head1_q, high1_q, end1_q;
   logic [RW-1:0] row1_q;
   logic [9:0] k1_q, slice1_q;
   logic [BW-1:0] blk1_q;
   always_ff @(posedge clk_i) begin
-    v1_q <= item && !rst_i;
+    v0_q <= item && !rst_i;
+    v1_q <= v0_q && !rst_i;
     if (item) begin
-      head1_q  <= head;
-      row1_q   <= row_q[RW-1:0];
-      k1_q     <= k_q;
-      slice1_q <= slice;
-      blk1_q   <= BW'(word_index / 10'(32 / LANES));
+      head0_q  <= head;
+      high0_q  <= high;
+      end0_q   <= last_unit;
+      row0_q   <= row_q[RW-1:0];
+      k0_q     <= k_q;
+      slice0_q <= slice;
+      blk0_q   <= BW'(word_index / 10'(32 / LANES));
+    end
+    if (v0_q) begin
+      head1_q  <= head0_q;
+      high1_q  <= high0_q;
+      end1_q   <= end0_q;
+      row1_q   <= row0_q;
+      k1_q     <= k0_q;
+      slice1_q <= slice0_q;
+      blk1_q   <= blk0_q;
     end
   end
 
   // ---- 2: the short way, for everything but quotients
   logic v2_q;
-  logic [DW-1:0] d2_q;
+  logic [OW-1:0] d2_q;
+  logic high2_q, end2_q;
   always_ff @(posedge clk_i) begin
     v2_q <= v1_q && !full_mode && !rst_i;
+    if (v1_q) begin high2_q <= high1_q; end2_q <= end1_q; end
     if (v1_q && !full_mode) begin : short
       logic [255:0] rec;
       logic [ROWS*32-1:0] ms;
       rec = '0;
       ms  = m_i;
       case (mode_i)
-        vb_attn_pkg::ModeMax: d2_q <= ms[DW*k1_q +: DW];
+        vb_attn_pkg::ModeMax: d2_q <= ms[OW*k1_q +: OW];
         vb_attn_pkg::ModeExp: begin
           rec = {16{16'h8000}};
           rec[NBV*16-1:0] = em_i[NBV*16*row1_q +: NBV*16];
-          d2_q <= rec[DW*k1_q +: DW];
+          d2_q <= rec[OW*k1_q +: OW];
         end
         default: begin
           rec[63:0] = l_i[64*row1_q +: 64];
-          if (head1_q)     d2_q <= rec[DW*k1_q +: DW];
+          if (head1_q)     d2_q <= rec[OW*k1_q +: OW];
           else if (zero_i) d2_q <= '0;
           else             d2_q <= num_i[ON*64*slice1_q +: ON*64];
         end
@@ -207,18 +243,39 @@ module vb_attn_out #(
       .clk_i, .rst_i, .valid_i(v5_q), .n_i(p5_q), .e_i(e5_q), .valid_o(n2_v[l]), .z_o(z2[l*32 +: 32]));
   end
 
+  // ---- where a quotient goes, in step with it: seven stages behind stage 1
+  logic [6:0] hq_q, eq_q;
+  always_ff @(posedge clk_i) if (full_mode) begin
+    hq_q <= {hq_q[5:0], high1_q};
+    eq_q <= {eq_q[5:0], end1_q};
+  end
+
   // ---- output FIFO
-  logic empty, fifo_full;
+  logic empty, fifo_full, f_high, f_end, pack_ready;
   logic [4:0] count;
+  logic [OW-1:0] f_data;
   assign push = full_mode ? n2_v[0] : v2_q;
-  assign pop  = beat_valid_o && beat_ready_i;
-  vb_fifo #(.W(DW), .DEPTH(DEPTH)) u_fifo (
-    .clk_i, .rst_i, .push_i(push), .data_i(full_mode ? z2 : d2_q), .full_o(fifo_full), .pop_i(pop),
-    .data_o(beat_data_o), .empty_o(empty), .count_o(count));
-  assign beat_valid_o = !empty;
+  assign pop  = !empty && pack_ready;
+  vb_fifo #(.W(OW + 2), .DEPTH(DEPTH)) u_fifo (
+    .clk_i, .rst_i, .push_i(push), .data_i(full_mode ? {hq_q[6], eq_q[6], z2} : {high2_q, end2_q, d2_q}),
+    .full_o(fifo_full), .pop_i(pop), .data_o({f_high, f_end, f_data}), .empty_o(empty), .count_o(count));
+  if (DW == 512) begin : g_pack
+    vb_attn_pack u_pack (
+      .clk_i, .in_valid_i(!empty), .in_ready_o(pack_ready), .in_data_i(f_data), .in_high_i(f_high), .in_end_i(f_end),
+      .out_valid_o(beat_valid_o), .out_ready_i(beat_ready_i), .out_data_o(beat_data_o));
+  end else begin : g_plain
+    assign beat_valid_o = !empty;
+    assign beat_data_o  = f_data;
+    assign pack_ready   = beat_ready_i;
+    logic unused_place;
+    assign unused_place = ^{f_high, f_end};
+  end
+  assign unit_o = pop;
+  assign wait_o = !empty && !pack_ready;
 
   // done: every item made, every place free again, every descriptor taken
   logic active_q;
+  assign busy_o = active_q;
   assign done_o = active_q && !run_q && !cmd_busy_q && free_q == 5'(DEPTH);
   always_ff @(posedge clk_i) begin
     if (rst_i) active_q <= 1'b0;
@@ -227,7 +284,7 @@ module vb_attn_out #(
   end
 
   logic unused_out;
-  assign unused_out = ^{fifo_full, n1_v, n2_v, count};
+  assign unused_out = ^{fifo_full, n1_v, n2_v, count, first_addr};
   always_ff @(posedge clk_i) if (!rst_i) begin
     a_free:  assert (free_q <= 5'(DEPTH));
     a_idle:  assert (!go_i || !active_q);

@@ -12,18 +12,29 @@ package vb_attn_pkg;
   // hw/regs/attention.json.
 `include "vb_regs_attention.svh"
 
-  // Kinds of read streams, carried as the tag of the read master.
-  localparam logic [2:0] TagQ = 3'd0, TagM = 3'd1, TagEm = 3'd2, TagK = 3'd3, TagV = 3'd4;
+  // Kinds of read streams, carried in the tag of the read master. Q and K are streams of records with headers.
+  localparam logic [2:0] KindQ = 3'd0, KindK = 3'd1, KindV = 3'd2, KindM = 3'd3, KindEm = 3'd4;
+  localparam logic [2:0] KindList = 3'd5, KindSink = 3'd6;
+  // The tag: {kind, first half-beat is not ours, last half-beat is not ours, the key may be attended}.
+  localparam int TagW = 6;
 
   // Limits that do not depend on the configuration.
   localparam int unsigned MaxKeys = 32'd1048576;
   localparam int unsigned MaxRows = 32'd1048576;
+  localparam int unsigned MaxBlock = 32'd1024;       // keys of a list entry
+  localparam int unsigned MaxSinks = 32'd512;        // rows of a token with sinks
+  localparam int unsigned MaxDv = 32'd384;           // values with codes of their own
+  localparam int unsigned MaxDvShared = 32'd512;     // values that are the head of their key
+
+  // What a row stores as the score of a key that it does not attend. Scores saturate at +-(2^31 - 1).
+  localparam logic [31:0] NoScore = 32'h8000_0000;
 
   // Control states (also readable in the state word).
-  localparam logic [4:0] StIdle = 5'd0, StCheck = 5'd1, StTile = 5'd2, StQ = 5'd3, StM = 5'd4, StEm = 5'd5;
-  localparam logic [4:0] StChunk = 5'd6, StChunkV = 5'd7, StKey = 5'd8, StKeyDrain = 5'd9;
-  localparam logic [4:0] StExp = 5'd10, StExpDrain = 5'd11, StVal = 5'd12, StValDrain = 5'd13;
-  localparam logic [4:0] StNext = 5'd14, StRecip = 5'd15, StOut = 5'd16, StResp = 5'd17, StDone = 5'd18;
-  localparam logic [4:0] StAbort = 5'd19, StRefs = 5'd20;
-  localparam logic [4:0] StLast = 5'd20;
+  localparam logic [4:0] StIdle = 5'd0, StCheck = 5'd1, StRem = 5'd2, StSink = 5'd3, StTile = 5'd4, StQ = 5'd5;
+  localparam logic [4:0] StPlan = 5'd6, StM = 5'd7, StEm = 5'd8, StChunk = 5'd9, StList = 5'd10;
+  localparam logic [4:0] StKA = 5'd11, StKB = 5'd12, StVA = 5'd13, StVB = 5'd14;
+  localparam logic [4:0] StKey = 5'd15, StKeyDrain = 5'd16, StExp = 5'd17, StVal = 5'd18, StValDrain = 5'd19;
+  localparam logic [4:0] StNext = 5'd20, StRecip = 5'd21, StOut = 5'd22, StResp = 5'd23, StDone = 5'd24;
+  localparam logic [4:0] StAbort = 5'd25, StPlanned = 5'd26, StStuck = 5'd27;
+  localparam logic [4:0] StLast = 5'd27;
 endpackage

@@ -1,47 +1,34 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Pass two of one query row: p = 2^-(m - s) once per key, the denominator L, p' aligned to the block's exponent once
-// per (key, value block), and the numerators p' * v in an on-chip memory of 64-bit sums. Ends with the reciprocal of
-// the denominator. Valids and positions come from the core, one value word a cycle.
+// Pass two of one query row before its multipliers: p = 2^-(m - s) once per key, the denominator L, and p' aligned to the
+// block's exponent once per (key, value block). Ends with the reciprocal of the denominator. Valids and positions come from
+// the core, one value word a cycle; a sink is a key without words.
 //
-//    1: score ─► 2: d ─► 3,4,5: EXP2_24 ─► 6: shift amount, L term ─► 7: p', L ─► 8: products ─► 9: num += product
+//    1: score ─► 2: d ─► 3,4,5: EXP2_24 ─► 6: shift amount, L term ─► p' (operand register of vb_attn_mac), L
 //
 // Stages 2 to 5 advance on the first word of a key only, so their registers hold for its other words.
 module vb_attn_vrow #(
-  parameter int LANES = 32,
-  parameter int NBV   = 4,
-  localparam int W    = LANES * 8,
-  localparam int AW   = $clog2(NBV * (32 / LANES)),
-  localparam int BW   = $clog2(NBV)
+  parameter int NBV = 4,
+  localparam int BW = $clog2(NBV)
 ) (
   input  logic                clk_i,
   input  logic                rst_i,
   input  logic                clear_i,    ///< new tile: L = 0
   input  logic signed [31:0]  m_i,
   input  logic [NBV*16-1:0]   em_i,
-  // value stream
-  input  logic                v1_first_i, ///< stage 1, first word of its key: score and mask valid
-  input  logic                v1_act_i,
+  input  logic                v1_first_i, ///< stage 1, first word of its key: score valid
   input  logic signed [31:0]  s1_i,
   input  logic                v5_i,       ///< stage 5: a value word, its codes and block
   input  logic                v5_first_i,
   input  logic [NBV*8-1:0]    ev5_i,
   input  logic [BW-1:0]       blk5_i,
-  input  logic                v6_i,
-  input  logic                v7_i,
-  input  logic [W-1:0]        w7_i,
-  input  logic                v8_i,
-  input  logic                start8_i,   ///< first key of the tile: store instead of add
-  input  logic [AW-1:0]       addr8_i,
+  output logic [23:0]         p_o,        ///< stage 6
   // end of the tile
   input  logic                div_start_i,
   input  logic [31:0]         div_u_i,
   output logic [63:0]         l_o,
   output logic [31:0]         r_o,
   output logic                div_done_o,
-  input  logic                rd_i,       ///< read numerators at rd_addr_i; never while values stream
-  input  logic [AW-1:0]       rd_addr_i,
-  output logic [LANES*64-1:0] num_o,
   output logic                bad_o       ///< m or EM is below what a key of this job needs
 );
   // 2..5: the probability of the key
@@ -58,8 +45,8 @@ module vb_attn_vrow #(
     bad2_q <= 1'b0;
     if (v1_first_i) begin
       d_q    <= m_i - s1_i;
-      act2_q <= v1_act_i;
-      bad2_q <= v1_act_i && (s1_i > m_i);
+      act2_q <= s1_i != $signed(vb_attn_pkg::NoScore);
+      bad2_q <= s1_i > m_i;
     end
     if (d_v_q) begin i3_q <= (d_q[31:26] != 6'd0) ? 10'd1023 : d_q[25:16]; act3_q <= act2_q; end
     if (v3_q) begin i4_q <= i3_q; act4_q <= act3_q; end
@@ -97,38 +84,15 @@ module vb_attn_vrow #(
   end
   assign bad_o = bad2_q || bad6_q;
 
-  // 7: p' and the denominator
-  logic [23:0] p7_q;
+  // p': 24 bits and a round bit
+  logic [24:0] x6;
+  assign x6  = {t6_q, 1'b0} >> sh6_q;
+  assign p_o = 24'((x6 + 25'd1) >> 1);
+
   always_ff @(posedge clk_i) begin
-    if (v6_i) begin : shift
-      logic [31:0] x;
-      x = {7'd0, t6_q, 1'b0} >> sh6_q;
-      p7_q <= 24'((x + 32'd1) >> 1);
-    end
     if (clear_i)     l_o <= 64'd0;
     else if (lt_v_q) l_o <= l_o + {32'd0, lt_q};
   end
-
-  // 8: products; 9: exact sums. 24 + 7 bits over 2^20 keys: below 2^51, so 64 bits never overflow.
-  logic [LANES*32-1:0] prod_q;
-  logic [LANES*64-1:0] mem [NBV*(32/LANES)];
-  logic [AW-1:0] addr;
-  assign addr = v8_i ? addr8_i : rd_addr_i;  // one read port: streaming and read-out exclude each other
-
-  always_ff @(posedge clk_i) if (v7_i) begin : multiply
-    logic [LANES*32-1:0] t;
-    for (int l = 0; l < LANES; l++)
-      t[l*32 +: 32] = 32'($signed({8'd0, p7_q})) * 32'($signed(w7_i[l*8 +: 8]));
-    prod_q <= t;
-  end
-  always_ff @(posedge clk_i) if (v8_i) begin : sum
-    logic [LANES*64-1:0] t;
-    t = start8_i ? '0 : mem[addr];
-    for (int l = 0; l < LANES; l++)
-      t[l*64 +: 64] = t[l*64 +: 64] + 64'($signed(prod_q[l*32 +: 32]));
-    mem[addr] <= t;
-  end
-  always_ff @(posedge clk_i) if (rd_i) num_o <= mem[addr];
 
   vb_recip u_recip (
     .clk_i, .rst_i, .start_i(div_start_i), .u_i(div_u_i), .done_o(div_done_o), .r_o);
@@ -136,7 +100,6 @@ module vb_attn_vrow #(
   logic unused_exp;
   assign unused_exp = exp_v;
   always_ff @(posedge clk_i) if (!rst_i) begin
-    a_excl: assert (!(v8_i && rd_i));
     a_exp:  assert (!exp_v || v5_first_i);  // the exponential and its value word stay in step
   end
 endmodule

@@ -32,7 +32,7 @@ localparam int ArgListCount = 26;
 localparam int ArgListBlock = 27;
 localparam int ArgSinks = 28;
 localparam int ArgFlags = 29;
-localparam int NumArgs = 21;
+localparam int NumArgs = 30;
 
 localparam logic [7:0] ErrRecord = 8'h30;  // a block code above its record's largest code; at the end of the job, its results must not be used
 localparam logic [7:0] ErrRefs = 8'h31;  // m below a score, or EM below a value exponent, of a split job; likewise

@@ -13,6 +13,9 @@ struct vb_hw_config {
   uint32_t axi_data_bits;
   uint32_t axi_id_bits;
   uint32_t max_burst;
+  uint32_t attention_keys;
+  uint32_t attention_key_blocks;
+  uint32_t attention_value_blocks;
   uint32_t router_max_pairs;
   uint32_t indexer_keys;
   uint32_t clock_period_ps;
@@ -23,11 +26,11 @@ struct vb_hw_config {
 
 #define VB_CONFIG_BASE \
   {"base", "Default: tests, demo, the OpenCL device", \
-   8u, 32u, 256u, 4u, 16u, 65536u, 32768u, 4000u, 4294967296ull, "ddr4-2400", 0xe36ca3c9u}
+   8u, 32u, 256u, 4u, 16u, 2048u, 18u, 16u, 65536u, 32768u, 4000u, 4294967296ull, "ddr4-2400", 0xba11a42au}
 #define VB_CONFIG_PAPER \
   {"paper", "Studies: 1024 multipliers a cycle", \
-   32u, 32u, 256u, 4u, 16u, 65536u, 131072u, 4000u, 4294967296ull, "ddr4-2400", 0xc5e270b8u}
+   32u, 32u, 512u, 4u, 16u, 8192u, 18u, 16u, 65536u, 131072u, 4000u, 4294967296ull, "ddr4-2400", 0x1755eb63u}
 #define VB_CONFIG_SMALL \
   {"small", "Smallest legal machine: formal, mutation, place and route", \
-   4u, 8u, 128u, 4u, 16u, 4096u, 4096u, 4000u, 4294967296ull, "ddr4-2400", 0x7dec76d2u}
+   4u, 8u, 128u, 4u, 16u, 256u, 18u, 16u, 4096u, 4096u, 4000u, 4294967296ull, "ddr4-2400", 0xea450a77u}
 #endif

@@ -90,7 +90,7 @@ enum {
   VB_ATTENTION_ARG_LIST_BLOCK = 27,
   VB_ATTENTION_ARG_SINKS = 28,
   VB_ATTENTION_ARG_FLAGS = 29,
-  VB_ATTENTION_NUM_ARGS = 21
+  VB_ATTENTION_NUM_ARGS = 30
 };
 /// Errors of its own.
 enum {
@@ -120,7 +120,16 @@ enum {
   X(v_stride, U32, 17, "bytes") \
   X(o_row_stride, U32, 18, "bytes") \
   X(o_token_stride, U32, 19, "bytes") \
-  X(id, U32, 20, "number")
+  X(id, U32, 20, "number") \
+  X(window, U32, 21, "keys") \
+  X(chunk, U32, 22, "keys") \
+  X(keep, U32, 23, "keys") \
+  X(list, BUFFER_R, 24, "u32") \
+  X(list_first, U32, 25, "entries") \
+  X(list_count, U32, 26, "entries") \
+  X(list_block, U32, 27, "keys") \
+  X(sinks, BUFFER_R, 28, "i32 [rows_per_token], Q15.16") \
+  X(flags, U32, 29, "bits")
 
 /// Argument slots of the unit `indexer`.
 enum {
@@ -240,6 +249,7 @@ static inline const char *vb_hw_error_text(const char *unit, uint32_t code) {
   if (strcmp(unit, "attention") == 0) {
     if (code == 0x30) return "a block code above its record's largest code; at the end of the job, its results must not be used";
     if (code == 0x31) return "m below a score, or EM below a value exponent, of a split job; likewise";
+    if (code == 0x32) return "a list entry at or above 2^20 / list_block; likewise";
   }
   if (strcmp(unit, "indexer") == 0) {
     if (code == 0x30) return "a block code above its record's largest code; at the end of the job, its results must not be used";

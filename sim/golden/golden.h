@@ -58,6 +58,7 @@ uint32_t vb_golden_indexer(const struct vb_golden_memory *mem, const struct vb_h
 /// The check of the descriptor alone.
 uint32_t vb_golden_router_error(const struct vb_hw_config *hw, const uint64_t *args);
 uint32_t vb_golden_indexer_error(const struct vb_hw_config *hw, const uint64_t *args);
+uint32_t vb_golden_attention_error(const struct vb_hw_config *hw, const uint64_t *args);
 
 #ifdef __cplusplus
 }

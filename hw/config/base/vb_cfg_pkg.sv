@@ -8,7 +8,10 @@ package vb_cfg_pkg;
   localparam int unsigned AxiDw = 256;
   localparam int unsigned AxiIdw = 4;
   localparam int unsigned MaxBurst = 16;
+  localparam int unsigned AttnKeys = 2048;
+  localparam int unsigned AttnKeyBlocks = 18;
+  localparam int unsigned AttnValueBlocks = 16;
   localparam int unsigned RouterMaxPairs = 65536;
   localparam int unsigned IndexerKeys = 32768;
-  localparam logic [31:0] Word = 32'he36ca3c9;  // read back by the driver
+  localparam logic [31:0] Word = 32'hba11a42a;  // read back by the driver
 endpackage

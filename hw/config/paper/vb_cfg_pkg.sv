@@ -5,10 +5,13 @@
 package vb_cfg_pkg;
   localparam int unsigned Rows = 32;
   localparam int unsigned Lanes = 32;
-  localparam int unsigned AxiDw = 256;
+  localparam int unsigned AxiDw = 512;
   localparam int unsigned AxiIdw = 4;
   localparam int unsigned MaxBurst = 16;
+  localparam int unsigned AttnKeys = 8192;
+  localparam int unsigned AttnKeyBlocks = 18;
+  localparam int unsigned AttnValueBlocks = 16;
   localparam int unsigned RouterMaxPairs = 65536;
   localparam int unsigned IndexerKeys = 131072;
-  localparam logic [31:0] Word = 32'hc5e270b8;  // read back by the driver
+  localparam logic [31:0] Word = 32'h1755eb63;  // read back by the driver
 endpackage
