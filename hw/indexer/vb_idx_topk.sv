@@ -37,6 +37,7 @@ module vb_idx_topk #(
   output logic             end_o,         ///< pulse: marks are complete
   output logic [11:0]      total_o,       ///< how many there are, valid with end_o
   output logic             idle_o,        ///< nothing to select
+  output logic             clear_o,       ///< clearing
   output logic             work_o         ///< scanning, counting or marking
 );
   localparam logic [2:0] Off = 3'd0, Clear = 3'd1, Wait = 3'd2, Scan = 3'd3, Hist = 3'd4, Room = 3'd5, Out = 3'd6;
@@ -62,6 +63,7 @@ module vb_idx_topk #(
   assign out_end  = st_q == Out && i_q == (BW+2)'(nb) + (BW+2)'(OutTail - 1);
   assign idle_o   = st_q == Off || (st_q == Wait && full_q == 2'b00);
   assign work_o   = st_q == Scan || st_q == Hist || st_q == Out;
+  assign clear_o  = st_q == Clear;
   assign free_o   = !full_q[ab_q] && st_q != Off && st_q != Clear;
   assign total_o  = (n_e < (IW+1)'(k_i)) ? 12'(n_e) : k_i;
   assign end_o    = out_end;
@@ -168,16 +170,15 @@ module vb_idx_topk #(
     top_digit = '0;
     if (beat_i) for (int l = 0; l < P; l++) top_digit[8*l +: 8] = beat_data_i[32*l + 24 +: 8];
   end
-  logic scan, clear;
+  logic scan;
   logic [2*SUMW-1:0] odd, even;
-  assign clear = st_q == Clear;
   assign scan  = st_q == Scan && i_q < (BW+2)'(128);
   for (genvar b = 0; b < 2; b++) begin : g_hist
     logic here;
     assign here = beat_i && ab_q == 1'(b);
     vb_idx_hist #(.P(P), .CW(CW)) u_hist (
       .clk_i, .rst_i, .count_i(here || (r2_hist_q && eb_q == 1'(b))), .mask_i(here ? live_a : match2_q),
-      .digit_i(here ? top_digit : digit2_q), .scan_i(clear || (scan && eb_q == 1'(b))), .pair_i(i_q[6:0]),
+      .digit_i(here ? top_digit : digit2_q), .scan_i(clear_o || (scan && eb_q == 1'(b))), .pair_i(i_q[6:0]),
       .odd_o(odd[SUMW*b +: SUMW]), .even_o(even[SUMW*b +: SUMW]));
   end
 

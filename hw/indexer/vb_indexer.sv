@@ -72,7 +72,7 @@ module vb_indexer #(
   // ---- job state machine
   logic [2:0] job_q;
   logic begin_job, core_start, flush, bus_err, timeout, give_up, halt, quiet, stop, bad, finished;
-  logic rd_idle, rd_err, wr_idle, wr_err, out_open, out_done, tail, topk_idle, topk_work, list_room;
+  logic rd_idle, rd_err, wr_idle, wr_err, out_open, out_done, tail, topk_idle, topk_clear, topk_work, list_room;
   logic [7:0] rd_code, wr_code;
   vb_idx_check #(.NMAX(NMAX), .NBK(NBK)) u_check (
     .en_i(job_q == vb_idx_pkg::JobCheck), .args_i(args), .err_o(desc_err));
@@ -192,7 +192,8 @@ module vb_indexer #(
     .clk_i(ap_clk), .rst_i(flush), .start_i(core_start), .k_i(args[64*vb_idx_pkg::ArgTopk +: 12]), .free_o(buf_free),
     .beat_i(s_beat || (a_beat && !scores)), .beat_data_i(s_beat ? beat : a_data), .close_i(close), .n_i(n[IW:0]),
     .room_i(list_room), .first_o(list_first), .sel_o(sel), .sel_mask_o(sel_mask), .sel_beat_o(sel_beat),
-    .end_o(list_end), .total_o(list_total), .idle_o(topk_idle), .work_o(topk_work));
+    .end_o(list_end), .total_o(list_total), .idle_o(topk_idle), .clear_o(topk_clear),
+    .work_o(topk_work));
 
   vb_idx_list #(.P(P), .NMAX(NMAX)) u_list (
     .clk_i(ap_clk), .rst_i(flush), .k_i(args[64*vb_idx_pkg::ArgTopk +: 12]),
@@ -229,7 +230,7 @@ module vb_indexer #(
     else if (job_q != vb_idx_pkg::JobRun) cls[vb_pkg::ClsBusy] = 1'b1;
     else if (!tail) cls = front_class;
     else if (topk_work || (out_valid && out_ready)) cls[vb_pkg::ClsBusy] = 1'b1;
-    else cls[vb_pkg::ClsWrite] = 1'b1;
+    else cls[topk_clear ? vb_pkg::ClsDep : vb_pkg::ClsWrite] = 1'b1;
   end
   vb_stats #(.DW(DW), .CONFIG(CONFIG)) u_stats (
     .clk_i(ap_clk), .rst_i(rst), .start_i(begin_job), .run_i(run), .class_i(cls), .rd_beat_i(rd_beat),

@@ -51,7 +51,8 @@ bool cjob_check_outside(struct cdevice *d, struct cjob *j, uint32_t slot);
 /// The job of such a line, and its device. The contents of its buffers are not in it; false: it cannot be read.
 bool cjob_parse(const char *line, struct cdevice *d, struct cjob *j);
 
-extern const struct cunit cunit_router;
+extern const struct cunit cunit_router, cunit_indexer;
 /// A random job, at most about `size` thousand cycles long; size 0: one of ordinary size, for measuring speed.
 bool cgen_router(struct cdevice *d, struct cjob *j, struct vb_rng *r, uint32_t size);
+bool cgen_indexer(struct cdevice *d, struct cjob *j, struct vb_rng *r, uint32_t size);
 #endif

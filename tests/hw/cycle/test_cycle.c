@@ -54,6 +54,9 @@ static void sensitive(generator *make) {
 }
 static void router_sensitive(void) { sensitive(cgen_router); }
 
+static void indexer_sensitive(void) { sensitive(cgen_indexer); }
+
+static void indexer(void) { random_jobs(cgen_indexer, vb_test_count(16, 400), 6); }
 static void router(void) { random_jobs(cgen_router, vb_test_count(16, 400), 6); }
 
 /// A buffer that the device was not given: the same error with hardware and without.
@@ -72,6 +75,12 @@ static void router_outside(void) {
   static const uint32_t slots[] = {VB_ROUTER_ARG_LOGITS, VB_ROUTER_ARG_BIAS,    VB_ROUTER_ARG_IDS, VB_ROUTER_ARG_GATES,
                                    VB_ROUTER_ARG_HIST,   VB_ROUTER_ARG_OFFSETS, VB_ROUTER_ARG_LIST};
   outside(cgen_router, slots, sizeof slots / sizeof *slots);
+}
+
+static void indexer_outside(void) {
+  static const uint32_t slots[] = {VB_INDEXER_ARG_Q, VB_INDEXER_ARG_W, VB_INDEXER_ARG_K, VB_INDEXER_ARG_LIST,
+                                   VB_INDEXER_ARG_COUNT};
+  outside(cgen_indexer, slots, sizeof slots / sizeof *slots);
 }
 
 /// Simulated cycles a second of RTL and model, side by side in one run, on jobs of ordinary size. The bar holds for the
@@ -97,7 +106,7 @@ static double speed_ratio(generator *make, const char *part) {
 }
 
 static void speed(void) {
-  static generator *const makes[] = {cgen_router};
+  static generator *const makes[] = {cgen_router, cgen_indexer};
   double product = 1;
   int n = 0;
   for (size_t i = 0; i < sizeof makes / sizeof *makes; i++)
@@ -130,6 +139,9 @@ int main(int argc, char **argv) {
   static const struct vb_test tests[] = {{"replay", replay},
                                          {"router", router},
                                          {"router_sensitive", router_sensitive},
+                                         {"indexer", indexer},
+                                         {"indexer_sensitive", indexer_sensitive},
+                                         {"indexer_outside", indexer_outside},
                                          {"router_outside", router_outside},
                                          {"speed", speed},
                                          {0}};

@@ -1,0 +1,515 @@
+// SPDX-License-Identifier: Apache-2.0
+// Cycles of the indexer (hw/indexer): tokens pass reading, sequencer, array, top-k, list and output queue by the
+// recurrences of vb_idx_*.sv. Every constant below is a latency there; names of events are names of signals. Nothing in
+// the unit is arbitrated, so each part goes on as soon as what it waits for is known.
+#include "port.h"
+#include <stdlib.h>
+
+enum { FULL, SCORES, TOPK };
+enum { TAG_W, TAG_Q, TAG_K, TAG_S }; // stretches in the order in which a token reads them
+enum { NEXT, W, Q, BUF, KEYS, BEATS, DRAIN, TAIL };
+enum {
+  FIRST = VB_CYCLE_START + 2, ///< first cycle of the sequencer
+  CLEAR = 128,                ///< histograms
+  ALIGN = 9,                  ///< beside one cycle a head
+  SLOTS = 4,                  ///< keys in the ring
+  SCAN = 131,                 ///< one histogram
+  HIST_TAIL = 3,
+  OUT_TAIL = 4,
+  QUEUE = 64, ///< places of the output queue
+  CHUNK = 16, ///< beats of a write descriptor
+  MEMORY = 4, ///< tokens whose times are still looked at
+  POPS = 2048 ///< beats of the lists that may leave after the last token: three of 513, and the queue
+};
+
+struct indexer {
+  struct vb_port port;
+  const uint64_t *args;
+  uint32_t mode, lanes, lanes_log2, tokens, heads, k;
+  uint32_t record_words, beat_words, steps; ///< words of a record and of a beat; steps of a key
+  uint32_t drain, align, push;              ///< last step to the next token; ALIGN in all; last step to its beat
+  uint64_t beat_bytes, record_bytes;
+  struct {
+    uint32_t token, tag, told;
+    uint64_t at, address, left; ///< stretch being told: cycle of its offer, address, beats left
+    bool ended;
+  } fetch;
+  struct {
+    uint32_t state, token, n;
+    uint64_t cycle;         ///< first cycle that is not accounted for
+    uint64_t left;          ///< beats or words of this state
+    uint32_t part;          ///< words taken from the beat at the output
+    uint32_t loaded, begun; ///< keys
+    uint32_t word;          ///< of the record being loaded
+    uint64_t next_word, begin, done[2 * SLOTS], end[2 * SLOTS], waited;
+    uint64_t tail; ///< first cycle of Tail
+  } front;
+  struct {
+    uint32_t token, closed; ///< tokens selected, tokens whose scores are complete
+    uint64_t close[MEMORY], n[MEMORY];
+    uint64_t wait;                             ///< first cycle in Wait
+    uint64_t from[2 * MEMORY], to[2 * MEMORY]; ///< cycles of work: two runs a token
+    uint64_t end[MEMORY];                      ///< out_end
+  } top;
+  struct {
+    uint32_t token, beat;
+    uint64_t cycle, empty; ///< of the next reservation; from when on no list is held
+  } list;
+  struct {
+    uint64_t reserved, pushed, popped, push[2 * QUEUE], pop[POPS]; ///< beat i at [i % size]
+    uint64_t promised, from, at, left;                             ///< stretch under way, from this cycle on
+    uint32_t token;
+    bool count; ///< it is a count
+    bool ended;
+  } out;
+  uint64_t busy, read, write, dep;
+};
+
+static uint64_t later(uint64_t a, uint64_t b) { return a > b ? a : b; }
+static uint32_t arg(const struct indexer *x, int slot) { return (uint32_t)x->args[slot]; }
+
+static uint32_t keys_of(const struct indexer *x, uint32_t token) {
+  uint64_t stop = (uint64_t)arg(x, VB_INDEXER_ARG_FIRST_COUNT) + token, end = arg(x, VB_INDEXER_ARG_KEY_END);
+  uint64_t begin = arg(x, VB_INDEXER_ARG_KEY_BEGIN);
+  if (end < stop) stop = end;
+  return stop > begin ? (uint32_t)(stop - begin) : 0;
+}
+
+static uint64_t row_of(const struct indexer *x, int base, int stride, uint32_t token) {
+  return (x->args[base] + (uint64_t)token * arg(x, stride)) & (((uint64_t)1 << 40) - 1);
+}
+
+// ---- reading (vb_idx_fetch)
+
+static void set_stretch(struct indexer *x, uint32_t n) {
+  uint64_t start, bytes;
+  switch (x->fetch.tag) {
+  case TAG_W:
+    start = row_of(x, VB_INDEXER_ARG_W, VB_INDEXER_ARG_W_STRIDE, x->fetch.token);
+    bytes = 4ull * x->heads;
+    break;
+  case TAG_Q:
+    start = row_of(x, VB_INDEXER_ARG_Q, VB_INDEXER_ARG_Q_STRIDE, x->fetch.token);
+    bytes = x->heads * x->record_bytes;
+    break;
+  case TAG_K:
+    start =
+        (x->args[VB_INDEXER_ARG_K] + arg(x, VB_INDEXER_ARG_KEY_BEGIN) * x->record_bytes) & (((uint64_t)1 << 40) - 1);
+    bytes = n * x->record_bytes;
+    break;
+  default:
+    start = row_of(x, VB_INDEXER_ARG_SCORE, VB_INDEXER_ARG_SCORE_STRIDE, x->fetch.token);
+    bytes = 4ull * n;
+    break;
+  }
+  uint64_t head = start & (x->beat_bytes - 1);
+  x->fetch.address = start - head;
+  x->fetch.left = (head + bytes + x->beat_bytes - 1) / x->beat_bytes;
+}
+
+/// Tells descriptors, page by page; a stretch is set up when the last descriptor of the one before was taken.
+static void fetch(struct indexer *x) {
+  while (!x->fetch.ended) {
+    while (x->fetch.left) {
+      uint64_t page = (4096 - (x->fetch.address & 4095)) / x->beat_bytes,
+               n = x->fetch.left < page ? x->fetch.left : page;
+      if (!vb_port_rd_cmd(&x->port, 0, x->fetch.at, x->fetch.address, (uint32_t)n)) return;
+      x->fetch.address += n * x->beat_bytes;
+      x->fetch.left -= n;
+      x->fetch.told = 1;
+      if (x->fetch.left == 0)
+        x->fetch.tag = x->fetch.tag == TAG_K ? TAG_W : x->fetch.tag == TAG_S ? TAG_S : x->fetch.tag + 1;
+      if (x->fetch.left == 0 && (x->fetch.tag == TAG_W || x->fetch.tag == TAG_S)) x->fetch.token++;
+    }
+    if (x->fetch.told) {
+      if (vb_port_rd_taken(&x->port, 0) != x->port.rd[0].told) return;
+      x->fetch.at = x->port.rd[0].take_time + 2;
+    }
+    uint32_t n = 0;
+    while (x->fetch.token < x->tokens && !(n = keys_of(x, x->fetch.token))) x->fetch.token++, x->fetch.at++;
+    if (x->fetch.token == x->tokens) x->fetch.ended = true;
+    else set_stretch(x, n);
+  }
+}
+
+// ---- output queue (vb_idx_out)
+
+/// The cycle from which on the next beat can be reserved; false while it is not known.
+static bool place(const struct indexer *x, uint64_t *from) {
+  uint64_t b = x->out.reserved;
+  *from = 0;
+  if (b < QUEUE) return true;
+  if (x->out.popped <= b - QUEUE) return false;
+  *from = x->out.pop[(b - QUEUE) % POPS] + 1;
+  return true;
+}
+
+static void push(struct indexer *x, uint64_t cycle) { x->out.push[x->out.pushed++ % (2 * QUEUE)] = cycle; }
+
+static void next_stretch(struct indexer *x, uint64_t from) {
+  for (;; from++) {
+    if (x->out.token == x->tokens) {
+      x->out.ended = true;
+      x->out.from = from - 1;
+      return;
+    }
+    if (x->mode == SCORES) {
+      x->out.at = row_of(x, VB_INDEXER_ARG_SCORE, VB_INDEXER_ARG_SCORE_STRIDE, x->out.token);
+      x->out.left = 4ull * keys_of(x, x->out.token++);
+    } else if (x->out.count) {
+      x->out.at = x->args[VB_INDEXER_ARG_COUNT] + 4ull * x->out.token++;
+      x->out.left = 4;
+      x->out.count = false;
+    } else {
+      x->out.at = row_of(x, VB_INDEXER_ARG_LIST, VB_INDEXER_ARG_LIST_STRIDE, x->out.token);
+      x->out.left = 4ull * x->k;
+      x->out.count = true;
+    }
+    if (x->out.left) break;
+  }
+  x->out.from = from;
+}
+
+static bool pop_loaded(struct indexer *x) {
+  uint64_t n = vb_port_wr_loaded(&x->port);
+  if (x->out.popped == n) return false;
+  for (; x->out.popped < n; x->out.popped++)
+    x->out.pop[x->out.popped % POPS] = x->port.wr.load[x->out.popped % VB_PORT_LOADS];
+  return true;
+}
+
+static bool write_chunks(struct indexer *x) {
+  bool moved = pop_loaded(x);
+  while (!x->out.ended) {
+    uint64_t beats = (x->out.left + x->beat_bytes - 1) / x->beat_bytes, full = CHUNK * x->beat_bytes;
+    if (beats > CHUNK) beats = CHUNK;
+    uint64_t last = x->out.promised + beats - 1;
+    if (x->out.pushed <= last) break;
+    uint64_t ready = vb_port_wr_ready(&x->port);
+    if (ready == VB_UNKNOWN) break;
+    uint64_t take = later(later(x->out.from, x->out.push[last % (2 * QUEUE)] + 1), ready);
+    uint64_t bytes = x->out.left < full ? x->out.left : full;
+    vb_port_wr_cmd(&x->port, take, x->out.at, (uint32_t)bytes);
+    vb_port_wr_data(&x->port, take + 1, beats);
+    x->out.promised += beats;
+    x->out.at += bytes;
+    x->out.left -= bytes;
+    x->out.from = take + 1;
+    if (!x->out.left) next_stretch(x, take + 2);
+    pop_loaded(x);
+    moved = true;
+  }
+  return moved;
+}
+
+// ---- top-k and list
+
+static bool select_token(struct indexer *x) {
+  uint32_t t = x->top.token;
+  if (t == x->top.closed || t > x->list.token) return false; // the list before must have left
+  uint64_t nb = (x->top.n[t % MEMORY] + x->lanes - 1) >> x->lanes_log2;
+  uint64_t scan = later(x->top.close[t % MEMORY] + 1, x->top.wait) + 1;
+  uint64_t room = scan + 4 * SCAN + 3 * (nb + HIST_TAIL), taken = later(room, x->list.empty);
+  uint64_t end = taken + nb + OUT_TAIL;
+  uint32_t run = 2 * t % (2 * MEMORY);
+  x->top.from[run] = scan, x->top.to[run] = room;
+  x->top.from[run + 1] = taken + 1, x->top.to[run + 1] = end + 1;
+  x->top.end[t % MEMORY] = end;
+  x->top.wait = end + 1;
+  x->top.token++;
+  x->list.cycle = end + 1 + x->lanes_log2 + 1;
+  x->list.beat = 0;
+  return true;
+}
+
+static bool send_list(struct indexer *x) {
+  if (x->list.token == x->top.token) return false;
+  bool moved = false;
+  uint32_t beats = (x->k + x->lanes - 1) >> x->lanes_log2;
+  for (; x->list.beat <= beats; x->list.beat++) { // and the count
+    uint64_t from;
+    // The queue remembers as many pushes as it has places twice over.
+    if (!place(x, &from) || x->out.pushed >= x->out.promised + 2 * QUEUE) return moved;
+    uint64_t c = later(x->list.cycle, from);
+    x->out.reserved++;
+    push(x, c + 1);
+    x->list.cycle = c + 1;
+    moved = true;
+  }
+  x->list.empty = x->list.cycle + 1;
+  x->list.token++;
+  return true;
+}
+
+// ---- sequencer (vb_idx_front)
+
+static bool take_beats(struct indexer *x, uint32_t words) {
+  const struct vb_port_rd *rd = &x->port.rd[0];
+  while (x->front.left) {
+    if (!vb_port_rd_known(rd)) return false;
+    uint64_t t = later(vb_port_rd_time(rd, 0), x->front.cycle), n = words - x->front.part;
+    if (n > x->front.left) n = x->front.left;
+    x->read += t - x->front.cycle;
+    x->busy += n;
+    x->front.left -= n;
+    x->front.cycle = t + n;
+    x->front.part = 0;
+    vb_port_rd_pop(&x->port, 0, t + n - 1);
+  }
+  return true;
+}
+
+/// Steps of the keys that are in the ring.
+static void step_keys(struct indexer *x) {
+  while (x->front.begun < x->front.loaded) {
+    uint32_t j = x->front.begun;
+    uint64_t from = x->front.done[j % (2 * SLOTS)] + 1;
+    if (j) from = later(from, x->front.end[(j - 1) % (2 * SLOTS)] + 1);
+    if (x->mode == SCORES) {
+      uint64_t free = 0;
+      if ((j & (x->lanes - 1)) == 0) {
+        if (!place(x, &free) || x->out.pushed >= x->out.promised + 2 * QUEUE) return;
+        x->out.reserved++;
+      }
+      if (free > from) {
+        x->front.waited += free - from;
+        from = free;
+      }
+    }
+    uint64_t end = x->front.end[j % (2 * SLOTS)] = from + x->steps - 1;
+    x->front.begun++;
+    if (x->mode == SCORES && ((j & (x->lanes - 1)) == x->lanes - 1 || j + 1 == x->front.n)) push(x, end + x->push);
+  }
+}
+
+static bool take_keys(struct indexer *x) {
+  const struct vb_port_rd *rd = &x->port.rd[0];
+  for (;;) {
+    step_keys(x);
+    uint32_t j = x->front.loaded;
+    if (j == x->front.n) return x->front.begun == j;
+    uint64_t t = x->front.next_word;
+    if (j >= SLOTS) {
+      if (x->front.begun + SLOTS <= j) return false;
+      t = later(t, x->front.end[(j - SLOTS) % (2 * SLOTS)] + 1);
+    }
+    while (x->front.word < x->record_words) {
+      if (!vb_port_rd_known(rd)) {
+        x->front.next_word = t;
+        return false;
+      }
+      t = later(t, vb_port_rd_time(rd, 0));
+      uint32_t n = x->beat_words - x->front.part, left = x->record_words - x->front.word;
+      if (n > left) n = left;
+      x->front.word += n;
+      x->front.part += n;
+      t += n;
+      if (x->front.part == x->beat_words || (j + 1 == x->front.n && x->front.word == x->record_words)) {
+        x->front.part = 0;
+        vb_port_rd_pop(&x->port, 0, t - 1);
+      }
+    }
+    x->front.done[j % (2 * SLOTS)] = t - 1;
+    x->front.next_word = t;
+    x->front.word = 0;
+    x->front.loaded++;
+  }
+}
+
+static void enter_keys(struct indexer *x) {
+  x->front.state = KEYS;
+  x->front.begin = x->front.next_word = x->front.cycle;
+  x->front.loaded = x->front.begun = x->front.word = 0;
+  x->front.waited = 0;
+  bool odd = arg(x, VB_INDEXER_ARG_KEY_BEGIN) & (x->record_bytes / 32) & 1;
+  x->front.part = x->beat_bytes == 64 && odd ? x->beat_words / 2 : 0;
+}
+
+/// The token's buffer is free.
+static bool buffer(const struct indexer *x, uint64_t *from) {
+  *from = x->front.cycle;
+  if (x->mode == SCORES) return true;
+  *from = later(*from, FIRST + CLEAR);
+  if (x->front.token < 2) return true;
+  if (x->top.token < x->front.token - 1) return false;
+  *from = later(*from, x->top.end[(x->front.token - 2) % MEMORY] + 1);
+  return true;
+}
+
+/// The end of a token's data: the array or the last histogram count drains, the buffer closes.
+static void leave_token(struct indexer *x, uint32_t drain) {
+  x->dep += drain;
+  x->front.cycle += drain;
+  if (x->mode != SCORES) {
+    x->top.close[x->top.closed % MEMORY] = x->front.cycle - 1;
+    x->top.n[x->top.closed++ % MEMORY] = x->front.n;
+  }
+  x->front.token++;
+  x->front.state = NEXT;
+}
+
+/// One state; false: it waits for what is not known.
+static bool sequence(struct indexer *x) {
+  uint64_t from;
+  switch (x->front.state) {
+  case NEXT:
+    x->dep++;
+    x->front.cycle++;
+    if (x->front.token == x->tokens) {
+      x->front.tail = x->front.cycle;
+      x->front.state = TAIL;
+      return true;
+    }
+    x->front.n = keys_of(x, x->front.token);
+    x->front.state = x->mode == TOPK || !x->front.n ? BUF : W;
+    x->front.left = (x->heads + x->lanes - 1) >> x->lanes_log2;
+    return true;
+  case W:
+    if (!take_beats(x, 1)) return false;
+    x->front.state = Q;
+    x->front.left = (uint64_t)x->heads * x->record_words;
+    if (x->beat_bytes == 64 && ((uint64_t)x->front.token * arg(x, VB_INDEXER_ARG_Q_STRIDE) & 32))
+      x->front.part = x->beat_words / 2;
+    return true;
+  case Q:
+    if (!take_beats(x, x->beat_words)) return false;
+    x->busy += x->align;
+    x->front.cycle += x->align;
+    x->front.state = BUF;
+    return true;
+  case BUF:
+    if (!buffer(x, &from)) return false;
+    x->dep += from + 1 - x->front.cycle;
+    x->front.cycle = from + 1;
+    if (!x->front.n) {
+      leave_token(x, 1);
+    } else if (x->mode == TOPK) {
+      x->front.state = BEATS;
+      x->front.left = (x->front.n + x->lanes - 1) >> x->lanes_log2;
+    } else {
+      enter_keys(x);
+    }
+    return true;
+  case BEATS:
+    if (!take_beats(x, 1)) return false;
+    leave_token(x, 1);
+    return true;
+  case KEYS: {
+    if (!take_keys(x)) return false;
+    uint64_t end = x->front.end[(x->front.n - 1) % (2 * SLOTS)] + 1, steps = (uint64_t)x->front.n * x->steps;
+    x->busy += steps;
+    x->write += x->front.waited;
+    x->read += end - x->front.begin - steps - x->front.waited;
+    x->front.cycle = end;
+    leave_token(x, x->drain);
+    return true;
+  }
+  default: return false;
+  }
+}
+
+/// False when nothing can go on: the model contradicts itself.
+static bool run(struct indexer *x) {
+  for (;;) {
+    bool moved;
+    do {
+      fetch(x);
+      moved = false;
+      while (sequence(x)) moved = true;
+      while (select_token(x)) moved = true;
+      while (send_list(x)) moved = true;
+      if (write_chunks(x)) moved = true;
+    } while (moved);
+    if (vb_port_step(&x->port)) continue;
+    return x->front.state == TAIL && x->out.ended && x->out.popped == x->out.promised;
+  }
+}
+
+// ---- the job
+
+static void prepare(struct indexer *x, const struct vb_hw_config *hw) {
+  x->mode = arg(x, VB_INDEXER_ARG_MODE);
+  x->lanes = hw->axi_data_bits / 32;
+  while ((1u << x->lanes_log2) < x->lanes) x->lanes_log2++;
+  x->tokens = arg(x, VB_INDEXER_ARG_TOKENS);
+  x->heads = arg(x, VB_INDEXER_ARG_HEADS);
+  x->k = arg(x, VB_INDEXER_ARG_TOPK);
+  x->beat_bytes = hw->axi_data_bits / 8;
+  uint32_t blocks = arg(x, VB_INDEXER_ARG_DK) / 32, words = 32 / hw->lanes;
+  uint32_t groups = (x->heads + hw->rows - 1) / hw->rows;
+  x->record_bytes = 32 * (blocks + 1);
+  x->record_words = (blocks + 1) * words;
+  x->beat_words = hw->axi_data_bits / (8 * hw->lanes);
+  x->steps = groups * blocks * words;
+  x->push = words == 1 ? 10 : 11;
+  x->drain = x->push + 1;
+  x->align = ALIGN + groups * hw->rows;
+  x->fetch.tag = x->mode == TOPK ? TAG_S : TAG_W;
+  x->fetch.at = FIRST + 1;
+  x->front.cycle = FIRST;
+  x->top.wait = FIRST + CLEAR;
+  next_stretch(x, FIRST + 1);
+}
+
+/// Cycles of Tail, up to `end`, in which the engine works or a beat leaves.
+static uint64_t busy_tail(const struct indexer *x, uint64_t end) {
+  uint64_t n = 0, from = x->front.tail;
+  uint32_t runs = x->top.token < MEMORY ? 2 * x->top.token : 2 * MEMORY;
+  for (uint32_t i = 0; i < runs; i++) {
+    uint64_t a = later(x->top.from[i], from), b = x->top.to[i] < end + 1 ? x->top.to[i] : end + 1;
+    if (b > a) n += b - a;
+  }
+  uint64_t first = x->out.popped > POPS ? x->out.popped - POPS : 0;
+  for (uint64_t i = first; i < x->out.popped; i++) {
+    uint64_t t = x->out.pop[i % POPS];
+    bool counted = t < from;
+    for (uint32_t r = 0; r < runs && !counted; r++) counted = t >= x->top.from[r] && t < x->top.to[r];
+    n += !counted;
+  }
+  return n;
+}
+
+static void collect(struct indexer *x, struct vb_cycle_result *out) {
+  uint64_t left = x->out.popped ? x->out.pop[(x->out.popped - 1) % POPS] + 1 : x->out.from;
+  uint64_t end = later(later(x->front.tail, left), FIRST + CLEAR); // finished
+  uint64_t last = later(end + 1, vb_port_wr_idle(&x->port)), tail = end + 1 - x->front.tail;
+  uint64_t busy = busy_tail(x, end), clear = x->front.tail < FIRST + CLEAR ? FIRST + CLEAR - x->front.tail : 0;
+  if (clear) { // beats that leave meanwhile are busy
+    uint64_t first = x->out.popped > POPS ? x->out.popped - POPS : 0;
+    for (uint64_t i = first; i < x->out.popped; i++) {
+      uint64_t t = x->out.pop[i % POPS];
+      if (t >= x->front.tail && t < FIRST + CLEAR) clear--;
+    }
+  }
+  out->cycles = last + 1 - VB_CYCLE_START;
+  out->classes[VB_HW_CLASS_BUSY] = x->busy + busy + 2; // and the cycles of start and check
+  out->classes[VB_HW_CLASS_READ] = x->read;
+  out->classes[VB_HW_CLASS_WRITE] = x->write + tail - busy - clear;
+  out->classes[VB_HW_CLASS_DEPENDENCY] = x->dep + clear;
+  out->classes[VB_HW_CLASS_DRAIN] = last - end;
+  out->bytes_read = x->port.bytes_read;
+  out->bytes_written = x->port.bytes_written;
+  out->dram = *vb_dram_get_stats(x->port.dram);
+}
+
+int vb_cycle_indexer(const struct vb_cycle_env *env, const struct vb_golden_memory *mem, const uint64_t *args,
+                     struct vb_cycle_result *result) {
+  (void)mem; // nothing depends on values
+  *result = (struct vb_cycle_result){.error = vb_golden_indexer_error(env->hw, args)};
+  if (result->error) {
+    result->cycles = result->classes[VB_HW_CLASS_BUSY] = 2; // start and check
+    return 0;
+  }
+  struct indexer *x = calloc(1, sizeof *x);
+  if (!x) return -1;
+  x->args = args;
+  int status = vb_port_init(&x->port, env, 1, 64, 16, 8);
+  if (status == 0) {
+    prepare(x, env->hw);
+    status = run(x) ? 0 : -2;
+    if (status == 0) collect(x, result);
+  }
+  vb_port_free(&x->port);
+  free(x);
+  return status;
+}
