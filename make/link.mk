@@ -31,7 +31,10 @@ $(SOLIB): $(LIB_OBJS)
 	$(call say,LD,$@)
 	$(Q)$(CC) -shared -Wl,-soname,libverbatim.so.0 $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
-$(BUILD)/verbatim: $(CLI_OBJS) $(LIB)
+# `verbatim cycles` calls the exact cycle model (make/sim.mk).
+$(BUILD)/obj/host/cli/cmd_cycles.o: $(SIM_DIR)/units.inc
+$(BUILD)/obj/host/cli/cmd_cycles.o: CPPFLAGS += -Isim -I$(SIM_DIR)
+$(BUILD)/verbatim: $(CLI_OBJS) $(SIM_MODEL_OBJS) $(LIB)
 	$(call say,LD,$@)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 

@@ -53,6 +53,9 @@ SIM_OBJS := $(patsubst sim/dram/%.c,$(SIM_DIR)/obj/dram/%.o,$(wildcard sim/dram/
 # The exact cycle model and what a job does to memory, by the reference; both without Verilator.
 SIM_CYCLE_SRCS := $(wildcard sim/cycle/*.c sim/golden/*.c host/ref/*.c host/num/*.c)
 SIM_OBJS += $(SIM_CYCLE_SRCS:%.c=$(SIM_DIR)/obj/c/%.o)
+# What a program needs that only predicts.
+SIM_MODEL_OBJS := $(patsubst %.c,$(SIM_DIR)/obj/c/%.o,$(wildcard sim/cycle/*.c sim/golden/*.c)) \
+                  $(patsubst sim/dram/%.c,$(SIM_DIR)/obj/dram/%.o,$(wildcard sim/dram/*.c))
 # Units that have both, and all configurations: the fast devices.
 SIM_FAST_UNITS := $(foreach u,$(SIM_UNITS),$(if $(wildcard sim/cycle/$u.c),$(if $(wildcard sim/golden/$u.c),$u)))
 SIM_FAST_CONFIGS := $(patsubst hw/config/%/vb_cfg_pkg.sv,%,$(wildcard hw/config/*/vb_cfg_pkg.sv))

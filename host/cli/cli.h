@@ -10,11 +10,12 @@
 struct vb_cli {
   const char *program, *model, *text; ///< argv[0]; MODEL (replay: the case file); second argument
   const char *tokens, *prompt, *plan, *plans, *output, *logits, *json, *junit, *timeline, *devices, *inject, *cases,
-      *wave;
+      *wave, *config, *dram;
+  char **rest; ///< arguments behind the first of a command that takes any number
   uint64_t seed, expert_bytes;
-  uint32_t steps, chunk;
+  uint32_t steps, chunk, rests, prefill, context;
   int threads;
-  bool quiet;
+  bool quiet, noise;
   struct vb_graph_options graph;
 };
 
@@ -51,4 +52,5 @@ vb_result vb_cmd_inspect(const struct vb_cli *c);
 vb_result vb_cmd_devices(const struct vb_cli *c);
 vb_result vb_cmd_import(const struct vb_cli *c);
 vb_result vb_cmd_plan(const struct vb_cli *c);
+vb_result vb_cmd_cycles(const struct vb_cli *c);
 #endif

@@ -30,6 +30,9 @@ static const struct vb_command command[] = {
      vb_cmd_import},
     {"plan", "MODEL", "Write the default plan (or --plans random:1 --seed S) as JSON: -o PLAN.json",
      "plans seed threads devices mla output plan", vb_cmd_plan},
+    {"cycles", "WHAT [NAME=NUMBER...]",
+     "Predict what a job, a captured case or a model's step costs on the hardware units",
+     "config dram noise prefill context json", vb_cmd_cycles},
     {"replay", "CASE.h5", "Run a captured operator call again and compare", "devices threads inject wave",
      vb_cmd_replay},
 };
@@ -39,11 +42,12 @@ static void usage(FILE *f) {
   fprintf(f, "Usage: verbatim COMMAND [OPTION...] [MODEL]\nAny dataflow, same bits.\n\n");
   for (uint32_t i = 0; i < COMMANDS; i++)
     fprintf(f, "  %-11s %-11s %s\n", command[i].name, command[i].args, command[i].summary);
-  fprintf(f,
-          "\nMODEL is a Hugging Face directory, a container made by import, or weights made up for a published size:\n"
-          "synthetic:models/X.json[?seed=S&layers=A-B&vocab=N&skew=uniform|zipf[:X]|@LOADS.json&peak=P].\n"
-          "`verbatim COMMAND --help` lists a command's options. Exit status: 0 fine, 1 a comparison failed,\n"
-          "2 bad input or usage, 3 a device failed.\n");
+  fprintf(
+      f, "\nWHAT is a unit (router, attention, indexer) with its arguments, a case file, or a model or models/X.json.\n"
+         "MODEL is a Hugging Face directory, a container made by import, or weights made up for a published size:\n"
+         "synthetic:models/X.json[?seed=S&layers=A-B&vocab=N&skew=uniform|zipf[:X]|@LOADS.json&peak=P].\n"
+         "`verbatim COMMAND --help` lists a command's options. Exit status: 0 fine, 1 a comparison failed,\n"
+         "2 bad input or usage, 3 a device failed.\n");
 }
 
 /// Find our OpenCL driver beside the command (build tree) or below the installation prefix, unless the user chose.

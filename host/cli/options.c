@@ -19,6 +19,11 @@ enum {
   OPT_PLANS,
   OPT_SEED,
   OPT_MLA,
+  OPT_CONFIG,
+  OPT_DRAM,
+  OPT_PREFILL,
+  OPT_CONTEXT,
+  OPT_NOISE,
   OPT_EXPERT_CACHE
 };
 
@@ -46,6 +51,11 @@ static const struct argp_option all[] = {
     {"mla", OPT_MLA, "FORM", 0, "Multi-head latent attention as absorbed (default) or naive", 0},
     {"expert-cache", OPT_EXPERT_CACHE, "GIB", 0,
      "Make experts on demand, at most this many GiB of them at a time (default: all at once)", 0},
+    {"config", OPT_CONFIG, "NAME", 0, "Hardware configuration (default base)", 0},
+    {"dram", OPT_DRAM, "PART", 0, "Memory behind it (default: the configuration's)", 0},
+    {"prefill", OPT_PREFILL, "N", 0, "A model's step: N tokens at once (default: one, a decode step)", 0},
+    {"context", OPT_CONTEXT, "N", 0, "A model's step: behind N tokens (default 0)", 0},
+    {"noise", OPT_NOISE, "S", 0, "Held channels and late memory, as VERBATIM_SIM_SEED=S", 0},
     {"quiet", 'q', NULL, 0, "No progress on standard error", 0},
 };
 enum { OPTIONS = sizeof all / sizeof *all };
@@ -73,9 +83,12 @@ static uint64_t number(struct argp_state *s, const char *text, const char *name,
   return v;
 }
 
-/// "", "MODEL" or "MODEL TEXT".
+static bool any_number(const struct vb_command *cmd) { return strstr(cmd->args, "...") != NULL; }
+
+/// "", "MODEL", "MODEL TEXT" or "WHAT [MORE...]".
 static uint32_t wanted_args(const struct vb_command *cmd) {
-  return cmd->args[0] ? 1 + (strchr(cmd->args, ' ') != NULL) : 0;
+  if (!cmd->args[0]) return 0;
+  return strchr(cmd->args, ' ') && !any_number(cmd) ? 2 : 1;
 }
 
 static error_t parse_option(int key, char *arg, struct argp_state *s) {
@@ -98,6 +111,14 @@ static error_t parse_option(int key, char *arg, struct argp_state *s) {
     return 0;
   case OPT_CHUNK: c->chunk = (uint32_t)number(s, arg, "chunk", 1u << 20); return 0;
   case OPT_DEVICES: c->devices = arg; return 0;
+  case OPT_CONFIG: c->config = arg; return 0;
+  case OPT_DRAM: c->dram = arg; return 0;
+  case OPT_PREFILL: c->prefill = (uint32_t)number(s, arg, "prefill", 1u << 20); return 0;
+  case OPT_CONTEXT: c->context = (uint32_t)number(s, arg, "context", 1u << 20); return 0;
+  case OPT_NOISE:
+    c->seed = number(s, arg, "noise", INT64_MAX);
+    c->noise = true;
+    return 0;
   case OPT_JSON: c->json = arg; return 0;
   case OPT_JUNIT: c->junit = arg; return 0;
   case OPT_TIMELINE: c->timeline = arg; return 0;
@@ -107,8 +128,13 @@ static error_t parse_option(int key, char *arg, struct argp_state *s) {
   case OPT_EXPERT_CACHE: c->expert_bytes = gibibytes(s, arg); return 0;
   case OPT_WAVE: c->wave = arg; return 0;
   case ARGP_KEY_ARG:
+    if (p->args && any_number(p->cmd)) return ARGP_ERR_UNKNOWN; // all the rest at once
     if (p->args == wanted_args(p->cmd)) argp_error(s, "unexpected argument \"%s\"", arg);
     *(p->args++ ? &c->text : &c->model) = arg;
+    return 0;
+  case ARGP_KEY_ARGS:
+    c->rest = s->argv + s->next;
+    c->rests = (uint32_t)(s->argc - s->next);
     return 0;
   case ARGP_KEY_END:
     if (p->args < wanted_args(p->cmd)) argp_error(s, "expected %s", p->cmd->args);
