@@ -197,11 +197,11 @@ static void source_attention(struct vb_ocl *d, const struct vb_attention_op *op)
 
 void vb_ocl_do_attention(struct vb_ocl *d, const struct vb_attention_op *op) {
   const struct vb_kv *kv = op->kv;
-  if (!vb_ocl_can_attention(d, op->heads, kv->heads, kv->dk, kv->dv))
-    vb_ocl_fault(d, VB_BAD_INPUT, "attention: %u heads over %u, key size %u, value size %u: not on this device",
-                 op->heads, kv->heads, kv->dk, kv->dv);
   const char *lacks = vb_ocl_lacks(d, VB_OCL_ATTENTION, op);
   if (lacks) vb_ocl_fault(d, VB_BAD_INPUT, "attention: %s is not offered by this device", lacks);
+  else if (!vb_ocl_can_attention(d, op->heads, kv->heads, kv->dk, kv->dv))
+    vb_ocl_fault(d, VB_BAD_INPUT, "attention: %u heads over %u, key size %u, value size %u: not on this device",
+                 op->heads, kv->heads, kv->dk, kv->dv);
   if (!vb_count(op->t) || !vb_count(op->h) || d->status != VB_OK) return;
   if (d->info.compiler) source_attention(d, op);
   else vb_ocl_unit_attention(d, op);

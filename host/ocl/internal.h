@@ -104,8 +104,9 @@ struct vb_ocl {
   bool poison;      ///< tests: fill buffers with junk before every use, so that no result can rest on their content
   size_t sub_align; ///< bytes, of sub-buffers
   struct {
-    uint32_t indexer_keys; ///< that the indexer's top-k ranges over
-  } unit;                  ///< limits of a device with built-in kernels
+    uint32_t key_blocks, value_blocks; ///< of the attention unit: 32 elements each
+    uint32_t indexer_keys;             ///< that the indexer's top-k ranges over
+  } unit;                              ///< limits of a device with built-in kernels
   clGetEventVerbatimStatsVB_fn event_stats;
   pthread_mutex_t probe_lock, call_lock, text_lock; ///< in this order
   char driver_text[512];                            ///< what the driver said through the context's callback
@@ -203,6 +204,8 @@ const char *vb_ocl_get(struct vb_ocl *d, cl_mem mem, size_t offset, size_t bytes
 void vb_ocl_scatter(struct vb_ocl *d, void *to, size_t to_stride, const void *from, size_t row_bytes, size_t rows);
 /// Bring the device's copy of a cache up to date for positions below `end`. NULL on failure.
 struct vb_mirror *vb_ocl_mirror(struct vb_ocl *d, const struct vb_kv *kv, uint32_t end);
+/// Zero records (of no block, so legal) from position `begin`, which is not filled yet, to `end`.
+void vb_ocl_mirror_zeros(struct vb_ocl *d, const struct vb_kv *kv, struct vb_mirror *m, uint32_t begin, uint32_t end);
 /// After a failure nothing is known about copies that were under way.
 void vb_ocl_distrust_mirrors(struct vb_ocl *d);
 void vb_ocl_release_memory(struct vb_ocl *d);
@@ -234,6 +237,9 @@ void vb_ocl_do_router(struct vb_ocl *d, const struct vb_router_op *op);
 
 // known.c: small cases with committed answers. `run` computes the operator, the answer folds all outputs. `plant`
 // changes an input bit, so that the answer must come out wrong.
+/// Ids of the known-answer caches: no real cache's, which count up from 1, nor that of a case file.
+#define VB_KNOWN_KV UINT64_MAX
+#define VB_KNOWN_SHARED_KV (UINT64_MAX - 2)
 extern const uint64_t vb_known_attention_answer, vb_known_router_answer, vb_known_indexer_answer;
 vb_result vb_known_indexer(vb_result (*run)(struct vb_ocl *d, const struct vb_indexer_op *op), struct vb_ocl *d,
                            bool plant, uint64_t *answer);

@@ -2,18 +2,33 @@
 /// Which variants of an operator a device does not offer. Kept in one place, beside nothing else, so that a field that
 /// ops.h gains is either implemented or refused here.
 #include "ocl/internal.h"
+#include <stdio.h>
+
+/// The attention unit's own limits (hw/attention), whatever its configuration.
+enum { UNIT_MAX_KEYS = 1 << 20, UNIT_MAX_SINKS = 512, UNIT_MAX_BLOCK = 1024 };
+
+static const char *unit_attention(const struct vb_ocl *d, const struct vb_attention_op *op) {
+  static _Thread_local char text[96];
+  const struct vb_kv *kv = op->kv;
+  const uint32_t group = kv->heads ? op->heads / kv->heads : 0, last = op->first_count + op->t.end;
+  if (op->cap) return "the soft-cap";
+  if (vb_blocks(kv->dk) > d->unit.key_blocks)
+    snprintf(text, sizeof text, "a key size of %u (at most %u)", kv->dk, 32 * d->unit.key_blocks);
+  else if (vb_blocks(kv->dv) > d->unit.value_blocks)
+    snprintf(text, sizeof text, "a value size of %u (at most %u)", kv->dv, 32 * d->unit.value_blocks);
+  else if (op->sinks && group > UNIT_MAX_SINKS)
+    snprintf(text, sizeof text, "sinks of %u heads with one key head (at most %d)", group, UNIT_MAX_SINKS);
+  else if (op->list && op->list_block > UNIT_MAX_BLOCK)
+    snprintf(text, sizeof text, "a list of blocks of %u keys (at most %d)", op->list_block, UNIT_MAX_BLOCK);
+  else if ((op->key.end < last ? op->key.end : last) > UNIT_MAX_KEYS)
+    snprintf(text, sizeof text, "a cache of %u positions (at most %d)", last - 1, UNIT_MAX_KEYS);
+  else return NULL;
+  return text;
+}
 
 static const char *attention(const struct vb_ocl *d, const struct vb_attention_op *op) {
-  if (d->info.compiler) {
-    if (op->kv->v ? op->kv->dv > VB_MAX_DV : op->kv->dv > op->kv->dk) return "the value size";
-    return NULL;
-  }
-  if (op->list) return "a key list";
-  if (op->window) return "a window";
-  if (op->chunk) return "chunks";
-  if (op->sinks) return "sinks";
-  if (op->cap) return "the soft-cap";
-  return op->kv->v ? NULL : "values in the keys";
+  if (op->kv->v ? op->kv->dv > VB_MAX_DV : op->kv->dv > op->kv->dk) return "the value size";
+  return d->info.compiler ? NULL : unit_attention(d, op);
 }
 
 static const char *linear(const struct vb_linear_op *op) { return op->w14 && op->groups > 1 ? "groups of I14" : NULL; }

@@ -237,6 +237,15 @@ struct vb_mirror *vb_ocl_mirror(struct vb_ocl *d, const struct vb_kv *kv, uint32
   return d->status == VB_OK ? m : NULL;
 }
 
+void vb_ocl_mirror_zeros(struct vb_ocl *d, const struct vb_kv *kv, struct vb_mirror *m, uint32_t begin, uint32_t end) {
+  size_t rec = vb_rec_bytes(kv->dk), val = m->v ? vb_val_bytes(kv->dv) : 0, n = end > begin ? end - begin : 0;
+  const void *zeros = vb_ocl_stage(d, n * (rec > val ? rec : val));
+  for (uint32_t h = 0; zeros && h < kv->heads; h++) {
+    vb_ocl_put(d, m->k, h * m->k_head + begin * rec, zeros, n * rec);
+    if (m->v) vb_ocl_put(d, m->v, h * m->v_head + begin * val, zeros, n * val);
+  }
+}
+
 void vb_ocl_release_memory(struct vb_ocl *d) {
   for (int i = 0; i < VB_SLOTS; i++)
     if (d->slot[i].mem) clReleaseMemObject(d->slot[i].mem);

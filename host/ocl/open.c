@@ -81,6 +81,8 @@ static void read_info(struct vb_ocl *d) {
       .units = units,
       .clock_mhz = clock,
   };
+  d->unit.key_blocks = setting(d->info.configuration, "attention-key-blocks", 4); // 4: what every unit has
+  d->unit.value_blocks = setting(d->info.configuration, "attention-value-blocks", 4);
   d->unit.indexer_keys = setting(d->info.configuration, "indexer-keys", 1024); // 1024: what every unit has
   clGetDeviceInfo(d->id, CL_DEVICE_MEM_BASE_ADDR_ALIGN, sizeof align, &align, NULL);
   d->sub_align = align / 8 > 128 ? align / 8 : 128;
@@ -188,11 +190,11 @@ bool vb_ocl_supports(const struct vb_ocl *d, enum vb_ocl_kind kind) {
   return unit && has_word(d->info.kernels, vb_ocl_kind_name(kind));
 }
 
-/// The limits of the units (hw/attention, hw/router).
+/// The limits of the units (hw/attention, hw/router). Sizes are those of the records: whole blocks.
 bool vb_ocl_can_attention(const struct vb_ocl *d, uint32_t heads, uint32_t kv_heads, uint32_t dk, uint32_t dv) {
   if (!vb_ocl_supports(d, VB_OCL_ATTENTION) || !kv_heads || heads % kv_heads) return false;
   if (d->info.compiler) return dk && dv && dk <= VB_MAX_DK && dv <= VB_MAX_DV_SHARED;
-  return dk % 32 == 0 && dv % 32 == 0 && dk >= 32 && dv >= 32 && dk <= 128 && dv <= 128;
+  return dk && dv && vb_blocks(dk) <= d->unit.key_blocks && vb_blocks(dv) <= d->unit.value_blocks;
 }
 
 bool vb_ocl_can_router(const struct vb_ocl *d, uint32_t tokens, uint32_t experts, uint32_t k) {

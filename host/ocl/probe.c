@@ -239,7 +239,7 @@ static vb_result known_answers(struct vb_ocl *d, int plant) {
   if (strstr(d->info.configuration, "fault=")) return VB_OK;
   if (vb_ocl_supports(d, VB_OCL_ATTENTION)) {
     r = vb_known_attention(run_attention, d, plant == 7, &answer);
-    vb_ocl_forget_kv(d, UINT64_MAX);
+    vb_ocl_forget_kv(d, VB_KNOWN_KV), vb_ocl_forget_kv(d, VB_KNOWN_SHARED_KV);
     if (r == VB_OK && answer != vb_known_attention_answer)
       r = vb_fail(VB_DEVICE, "%s: probe attention: the known-answer case comes out wrong", d->info.name);
     d->checks++;

@@ -42,8 +42,11 @@ struct Config {
 
 void describe(Config &c) {
   const vb_hw_config &h = c.hw;
-  std::snprintf(c.text, sizeof c.text, "rows=%u lanes=%u axi=%u burst=%u pairs=%u indexer-keys=%u word=%08x dram=%s%s",
-                h.rows, h.lanes, h.axi_data_bits, h.max_burst, h.router_max_pairs, h.indexer_keys, h.word, h.dram,
+  std::snprintf(c.text, sizeof c.text,
+                "rows=%u lanes=%u axi=%u burst=%u attention-keys=%u attention-key-blocks=%u attention-value-blocks=%u "
+                "pairs=%u indexer-keys=%u word=%08x dram=%s%s",
+                h.rows, h.lanes, h.axi_data_bits, h.max_burst, h.attention_keys, h.attention_key_blocks,
+                h.attention_value_blocks, h.router_max_pairs, h.indexer_keys, h.word, h.dram,
                 c.fast ? " time=model" : "");
 }
 

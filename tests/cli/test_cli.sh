@@ -40,11 +40,16 @@ check json_holds_the_fixed_keys json_holds_the_fixed_keys
 all_devices_took_part() { grep -q '"cpu": {' "$vb_tmp/v.json" && grep -q '"pocl": {' "$vb_tmp/v.json" && grep -q '"sim-base": {' "$vb_tmp/v.json"; }
 check all_devices_took_part all_devices_took_part
 check random_plans "$verbatim" verify $model --tokens $tokens --steps 2 --plans random:${campaign:+10}4 --seed "$seed"
+# --- trained models with their attention on the unit: prompts longer than the windows and the lists ----------------
+on_the_unit() { # MODEL
+  "$verbatim" verify "models/tiny/$1" --prompt "$(head -c 260 models/tiny/heldout.txt)" --steps 2 --devices sim-base,cpu --plans first >"$vb_tmp/u.out" || { cat "$vb_tmp/u.out" && return 1; }
+  grep -E '^  attention ' "$vb_tmp/u.out" && ! grep -E '^  attention +cpu' "$vb_tmp/u.out"
+}
+for name in moe dsa hybrid window; do check "attention_of_${name}_on_the_unit" on_the_unit $name; done
 check plan_written "$verbatim" plan $model -o "$vb_tmp/plan.json"
 check plan_used "$verbatim" verify $model --tokens $tokens --plan "$vb_tmp/plan.json"
 
 # --- planted faults: each is reported with layer, operator and index, exits 1 (3: a dead device) and replays -------
-# (attention on the simulated unit needs heads of 32: the trained model has them)
 fault() { # WHERE DEVICE [VAR=VALUE]... -- ARGS: verify fails, names WHERE and DEVICE; the printed replay fails too
   local where=$1 device=$2 status=0 env=()
   shift 2

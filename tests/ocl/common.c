@@ -182,15 +182,13 @@ void attention_case(struct vb_rng *r, struct vb_ocl *d, uint32_t dk, uint32_t dv
                                .key = {0, keys}};
   if (vb_rng_below(r, 4) == 0) op.key = subrange(r, keys); // rows may see no key at all
   vb_z *sinks = values(&a, r, VB_GEN_GAUSS, heads);
-  if (vb_ocl_info(d)->compiler) { // the units know the plain form only
-    if (vb_rng_below(r, 4) == 0) op.window = between(r, 1, keys);
-    if (vb_rng_below(r, 6) == 0) op.chunk = between(r, 1, keys);
-    if (vb_rng_below(r, 3) == 0) op.keep = between(r, 1, vb_rng_below(r, 2) ? 5 : keys);
-    if (vb_rng_below(r, 4) == 0) op.sinks = sinks;
-    if (vb_rng_below(r, 4) == 0) op.cap = (int64_t)between(r, 1, 100) << 24;
-    if (dv <= dk && vb_rng_below(r, 5) == 0) kv.v = NULL;
-    if (vb_rng_below(r, 3) == 0) key_lists(&a, r, &op, tokens, keys);
-  }
+  if (vb_rng_below(r, 4) == 0) op.window = between(r, 1, keys);
+  if (vb_rng_below(r, 6) == 0) op.chunk = between(r, 1, keys);
+  if (vb_rng_below(r, 3) == 0) op.keep = between(r, 1, vb_rng_below(r, 2) ? 5 : keys);
+  if (vb_rng_below(r, 4) == 0) op.sinks = sinks;
+  if (dv <= dk && vb_rng_below(r, 5) == 0) kv.v = NULL;
+  if (vb_rng_below(r, 3) == 0) key_lists(&a, r, &op, tokens, keys);
+  if (vb_ocl_info(d)->compiler && vb_rng_below(r, 4) == 0) op.cap = (int64_t)between(r, 1, 100) << 24; // no unit has it
   struct outputs want = outputs(&a, n, dv), got = outputs(&a, n, dv);
   struct vb_attention_op ref = op;
   point(&op, &got);

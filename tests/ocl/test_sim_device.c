@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /// Devices with built-in kernels (the RTL simulator) through the same interface as every other device: attention and
 /// the router against the reference, the probe, counters. Skipped where no such driver is built.
+#include "base/file.h"
 #include "ocl/common.h"
 #include "ref/ref.h"
 #include <stdlib.h>
@@ -22,6 +23,14 @@ static int find_device(void) {
     if (!dev) VB_SKIP("no device with built-in kernels"); \
   } while (0)
 
+/// Largest key or value size, by the device's own word.
+static uint32_t largest(const char *what) {
+  char name[64];
+  snprintf(name, sizeof name, "attention-%s-blocks=", what);
+  const char *p = strstr(vb_ocl_info(dev)->configuration, name);
+  return p ? 32 * (uint32_t)strtoul(p + strlen(name), NULL, 10) : 128;
+}
+
 static void test_accepts(void) {
   NEED_DEVICE();
   OK(vb_ocl_probe(dev));
@@ -29,8 +38,10 @@ static void test_accepts(void) {
                vb_ocl_supports(dev, VB_OCL_INDEXER),
            "kernels: %s", vb_ocl_info(dev)->kernels);
   VB_CHECK(!vb_ocl_supports(dev, VB_OCL_LINEAR), "linear is no unit");
-  VB_CHECK(vb_ocl_can_attention(dev, 8, 2, 64, 32) && !vb_ocl_can_attention(dev, 8, 2, 48, 32) &&
-               !vb_ocl_can_attention(dev, 8, 2, 64, 160),
+  VB_CHECK(vb_ocl_can_attention(dev, 8, 2, 64, 32) && vb_ocl_can_attention(dev, 8, 2, 40, 20) &&
+               vb_ocl_can_attention(dev, 8, 2, largest("key"), largest("value")) &&
+               !vb_ocl_can_attention(dev, 8, 2, largest("key") + 1, 32) &&
+               !vb_ocl_can_attention(dev, 8, 2, 64, largest("value") + 1) && !vb_ocl_can_attention(dev, 8, 3, 64, 32),
            "limits");
   vb_z one = VB_Z_ONE, y;
   struct vb_add_op op = {.a = &one, .b = &one, .cols = 1, .t = {0, 1}, .n = {0, 1}, .y = &y};
@@ -55,15 +66,104 @@ static void test_refuses(void) {
   unsetenv("VERBATIM_OCL_PLANT");
 }
 
+/// Every mode with any mixture of what a token sees, sinks and shared values; sizes that fill their blocks and that do not.
 static void test_attention(void) {
   NEED_DEVICE();
   struct vb_rng r = vb_test_rng();
-  uint64_t start = vb_test_values("attention"), want = vb_test_count(20000, 1000000);
-  while (vb_test_values("attention") - start < want) {
+  uint64_t start = vb_test_values("attention"), want = vb_test_count(60000, 2000000);
+  for (uint32_t cases = 0; cases < 60 || vb_test_values("attention") - start < want; cases++) {
     uint32_t share = between(&r, 1, 6), kv_heads = between(&r, 1, 3), keys = between(&r, 1, 90);
-    attention_case(&r, dev, 32 * between(&r, 1, 4), 32 * between(&r, 1, 4), keys, between(&r, 1, keys < 5 ? keys : 5),
-                   share * kv_heads, kv_heads);
+    uint32_t dk = vb_rng_below(&r, 2) ? 32 * between(&r, 1, 4) : between(&r, 1, 128);
+    uint32_t dv = vb_rng_below(&r, 2) ? 32 * between(&r, 1, 4) : between(&r, 1, 128);
+    attention_case(&r, dev, dk, dv, keys, between(&r, 1, keys < 5 ? keys : 5), share * kv_heads, kv_heads);
   }
+}
+
+/// The sizes of absorbed MLA, or the largest that there are.
+static void test_latent_attention(void) {
+  NEED_DEVICE();
+  struct vb_rng r = vb_test_rng();
+  const uint32_t dk = largest("key"), dv = largest("value") < dk ? largest("value") : dk;
+  for (uint32_t cases = 0; cases < vb_test_count(6, 100); cases++) {
+    uint32_t keys = between(&r, 1, 40), tokens = between(&r, 1, keys < 2 ? keys : 2);
+    attention_case(&r, dev, dk - between(&r, 0, 40), dv - between(&r, 40, 70), keys, tokens, between(&r, 1, 20), 1);
+  }
+}
+
+/// More keys than the scores of a job have room for.
+static void test_long_attention(void) {
+  NEED_DEVICE();
+  struct vb_rng r = vb_test_rng();
+  attention_case(&r, dev, 64, 32, between(&r, 2100, 2500), 2, 4, 1);
+}
+
+/// The attention of one decode step of a DeepSeek-V3.2 layer: 128 heads on 2048 listed of 16384 latent keys (576, 512).
+static void test_full_size_decode(void) {
+  NEED_DEVICE();
+  enum { HEADS = 128, KEYS = 16384, LISTED = 2048, DK = 576, DV = 512 };
+  struct vb_rng r = vb_test_rng();
+  struct arena a = {0};
+  struct vb_kv kv = cache(&a, &r, 1, DK, DV, KEYS, KEYS);
+  uint32_t *list = take(&a, LISTED * 4), count = LISTED, n = 0, devices = 0;
+  for (uint32_t j = 0; j < KEYS; j++)
+    if (vb_rng_below(&r, KEYS - j) < LISTED - n) list[n++] = j;
+  vb_z *want = junk(&a, HEADS * DV * 4), *got = junk(&a, HEADS * DV * 4);
+  struct vb_attention_op op = {.q = queries(&a, &r, HEADS, DK),
+                               .kv = &kv,
+                               .heads = HEADS,
+                               .first_count = KEYS,
+                               .list = list,
+                               .list_count = &count,
+                               .list_stride = LISTED,
+                               .t = {0, 1},
+                               .h = {0, HEADS},
+                               .key = {0, KEYS},
+                               .y = want};
+  vb_ref_attention(&op);
+  op.y = got;
+  const struct vb_ocl_list *all = ocl_devices();
+  for (uint32_t i = 0; i < all->count; i++) { // every configuration that is built and has the room
+    struct vb_ocl *d = all->device[i];
+    struct vb_ocl_stats s;
+    if (vb_ocl_info(d)->compiler || vb_ocl_lacks(d, VB_OCL_ATTENTION, &op)) continue;
+    uint64_t start = vb_now_ns();
+    OK(vb_ocl_attention(d, &op));
+    VB_EXPECT_SAME("attention", want, got, HEADS * DV);
+    vb_ocl_last_stats(d, &s);
+    printf("  %s: %llu cycles in %.2f s\n", vb_ocl_info(d)->name, (unsigned long long)s.cycles,
+           (double)(vb_now_ns() - start) * 1e-9);
+    memset(got, 0x5a, HEADS * DV * 4);
+    vb_ocl_forget_kv(d, kv.id);
+    devices++;
+  }
+  drop(&a);
+  if (!devices) VB_SKIP("no device has keys of 18 blocks");
+}
+
+/// What the unit does not offer is refused by name, with its limit, before a job is made.
+static void test_attention_refuses(void) {
+  NEED_DEVICE();
+  uint8_t rec[2 * (VB_REC_HEADER + 1024)] = {0};
+  uint32_t list[1] = {0}, count[1] = {1};
+  vb_z sinks[1024] = {0}, y[1024];
+  struct vb_kv kv = {.k = rec, .v = rec, .heads = 1, .dk = 32, .dv = 32, .capacity = 1, .length = 1, .id = 1};
+  struct vb_attention_op op = {
+      .q = rec, .kv = &kv, .heads = 1, .first_count = 1, .t = {0, 1}, .h = {0, 1}, .key = {0, 1}, .y = y};
+  struct vb_attention_op bad[5] = {op, op, op, op, op};
+  struct vb_kv wide = kv;
+  char key_size[64];
+  wide.dk = largest("key") + 1;
+  snprintf(key_size, sizeof key_size, "a key size of %u (at most %u)", wide.dk, wide.dk - 1);
+  bad[0].cap = 1 << 24;
+  bad[1].kv = &wide;
+  bad[2].sinks = sinks, bad[2].heads = 513;
+  bad[3].list = list, bad[3].list_count = count, bad[3].list_stride = 1, bad[3].list_block = 2048;
+  bad[4].first_count = (1 << 20) + 1, bad[4].key.end = (1 << 20) + 1;
+  const char *words[] = {"the soft-cap", key_size, "513 heads with one key head (at most 512)",
+                         "blocks of 2048 keys (at most 1024)", "1048577 positions (at most 1048576)"};
+  for (int i = 0; i < 5; i++)
+    VB_CHECK(vb_ocl_attention(dev, &bad[i]) == VB_BAD_INPUT && strstr(vb_last_error(), words[i]), "\"%s\": \"%s\"",
+             words[i], vb_last_error());
 }
 
 static void test_router(void) {
@@ -157,6 +257,10 @@ int main(int argc, char **argv) {
   static const struct vb_test tests[] = {{"accepts", test_accepts},
                                          {"refuses", test_refuses},
                                          {"attention", test_attention},
+                                         {"latent attention", test_latent_attention},
+                                         {"long attention", test_long_attention},
+                                         {"full-size decode", test_full_size_decode},
+                                         {"attention refuses", test_attention_refuses},
                                          {"router", test_router},
                                          {"router refuses", test_router_refuses},
                                          {"indexer", test_indexer},
