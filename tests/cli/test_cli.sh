@@ -167,7 +167,7 @@ check_status 3 output_that_cannot_be_written full_output devices
 check_status 3 version_that_cannot_be_written full_output --version
 foreign_cache() { # a folder that others can write to is not used for kernels
   mkdir -p "$vb_tmp/cache/verbatim-pocl-$(id -u)" && chmod 777 "$vb_tmp/cache/verbatim-pocl-$(id -u)"
-  env -u POCL_CACHE_DIR HOME=/nonexistent TMPDIR="$vb_tmp/cache" "$verbatim" run $model --tokens 1 --steps 1 --devices cpu 2>&1 | grep "set POCL_CACHE_DIR" &&
+  env -u POCL_CACHE_DIR HOME="$vb_tmp/nohome" TMPDIR="$vb_tmp/cache" "$verbatim" run $model --tokens 1 --steps 1 --devices cpu 2>&1 | grep "set POCL_CACHE_DIR" &&
     [[ -z $(ls "$vb_tmp/cache/verbatim-pocl-$(id -u)") ]]
 }
 check foreign_kernel_cache foreign_cache
