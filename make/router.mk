@@ -25,10 +25,11 @@ $(RPLANT_DIR)/units.inc: make/router.mk
 $(RPLANT_DIR)/harness.o: sim/harness/harness.cc $(RPLANT_DIR)/units.inc
 	$(call say,CXX,"$< (planted router)")
 	$(Q)$(CCACHE) $(CXX) -I$(RPLANT_DIR) $(SIM_CXXFLAGS) $(SIM_DEFS) -c -o $@ $<
-$(RPLANT_DIR)/unit_router.o: sim/harness/unit_router.cc $(RPLANT_DIR)/model/Vrouter_small.mk
+$(RPLANT_DIR)/unit_router.o: sim/harness/unit_entry.cc $(RPLANT_DIR)/model/Vrouter_small.mk
 	$(call say,CXX,"$< (planted)")
 	$(Q)$(CCACHE) $(CXX) $(SIM_CXXFLAGS) $(SIM_DEFS) -isystem $(RPLANT_DIR)/model -DVB_MODEL=Vrouter_small -DVB_MODEL_H='"Vrouter_small.h"' \
-	  -DVB_CONFIG_NAME='"small"' -DVB_UNIT_ENTRY=vb_unit_small_router -c -o $@ $<
+	  -DVB_CONFIG_NAME='"small"' -DVB_UNIT_NAME='"router"' -DVB_UNIT_ARGS=VB_ROUTER_ARGS \
+	  -DVB_UNIT_ENTRY=vb_unit_small_router -c -o $@ $<
 $(RPLANT_DIR)/verilated_dpi.o: $(SIM_VINC)/verilated_dpi.cpp
 	@mkdir -p $(@D)
 	$(Q)$(CCACHE) $(CXX) -std=gnu++17 -O2 -fPIC $(SIM_DEFS) -I$(SIM_VINC) -I$(SIM_VINC)/vltstd -c -o $@ $<

@@ -24,8 +24,10 @@ SIM_CONFIGS ?= base
 VB_NATIVE ?= 1
 SIM_TRACE ?=
 
-# A unit is a folder of hw/ with its top module vb_<unit>.sv.
-SIM_UNITS := $(foreach u,router attention indexer,$(if $(wildcard hw/$u/vb_$u.sv),$u))
+# A unit is a folder hw/<unit> with its top module vb_<unit>.sv and its registers hw/regs/<unit>.json. The first three
+# keep their places, because drivers number kernels by them.
+SIM_FOUND := $(foreach u,$(notdir $(basename $(wildcard hw/regs/*.json))),$(if $(wildcard hw/$u/vb_$u.sv),$u))
+SIM_UNITS := $(filter $(SIM_FOUND),router attention indexer) $(filter-out router attention indexer,$(SIM_FOUND))
 SIM_DIR := $(BUILD)/sim$(if $(SIM_TRACE),-trace)
 VERILATOR_ROOT ?= $(shell $(VERILATOR) --getenv VERILATOR_ROOT 2>/dev/null)
 SIM_VINC := $(VERILATOR_ROOT)/include
@@ -74,11 +76,12 @@ $(SIM_DIR)/$1/$2/V$2_$1__ALL.a: $(SIM_DIR)/$1/$2/V$2_$1.mk
 	$$(call say,MODEL,$$@)
 	$$(Q)$$(MAKE) --no-print-directory -s -C $$(@D) -f V$2_$1.mk V$2_$1__ALL.a CXX="$$(CXX)" LINK="$$(CXX)" \
 	  OBJCACHE="$$(CCACHE)" OPT_FAST="-O2 $(SIM_ARCH)" OPT_SLOW="-O1" USER_CPPFLAGS="$(SIM_MODEL_CXXFLAGS)" >/dev/null
-$(SIM_DIR)/obj/unit_$1_$2.o: sim/harness/unit_$2.cc $(SIM_DIR)/$1/$2/V$2_$1.mk
+$(SIM_DIR)/obj/unit_$1_$2.o: sim/harness/unit_entry.cc $(SIM_DIR)/$1/$2/V$2_$1.mk
 	@mkdir -p $$(@D)
-	$$(call say,CXX,"$$< ($1)")
+	$$(call say,CXX,"$$< ($2, $1)")
 	$$(Q)$$(CCACHE) $$(CXX) $$(SIM_CXXFLAGS) $(SIM_DEFS) -isystem $(SIM_DIR)/$1/$2 -DVB_MODEL=V$2_$1 -DVB_MODEL_H='"V$2_$1.h"' \
-	  -DVB_CONFIG_NAME='"$1"' -DVB_UNIT_ENTRY=vb_unit_$1_$2 -c -o $$@ $$<
+	  -DVB_CONFIG_NAME='"$1"' -DVB_UNIT_NAME='"$2"' -DVB_UNIT_ARGS=VB_$(call sim_upper,$2)_ARGS \
+	  -DVB_UNIT_ENTRY=vb_unit_$1_$2 -c -o $$@ $$<
 endef
 $(foreach c,$(SIM_CONFIGS),$(foreach u,$(SIM_UNITS),$(eval $(call sim_unit_model,$c,$u))))
 SIM_UNIT_OBJS := $(foreach c,$(SIM_CONFIGS),$(foreach u,$(SIM_UNITS),$(SIM_DIR)/obj/unit_$c_$u.o))

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // A Verilated unit behind one interface. unit_model.h implements it for any model whose top has the
-// ports of hw/common/vb_unit_ports.svh; unit_<name>.cc is the few lines that a unit adds.
+// ports of hw/common/vb_unit_ports.svh; unit_entry.cc is compiled for each of them.
 #ifndef VB_SIM_UNIT_H
 #define VB_SIM_UNIT_H
 #include "../../hw/regs/vb_regs.h"

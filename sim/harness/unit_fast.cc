@@ -15,7 +15,10 @@ extern "C" {
 #define VB_UNIT(config, unit)
 #define VB_CONFIG(config, macro)
 #define VB_FAST_CONFIG(config, macro)
-#define VB_FAST_UNIT(unit, macro) static const vb_sim_arg unit##_args[] = {VB_##macro##_ARGS(VB_UNIT_ARG)};
+#define VB_FAST_UNIT(unit, macro)                                                                                      \
+  extern "C" int vb_cycle_##unit(const vb_cycle_env *, const vb_golden_memory *, const uint64_t *, vb_cycle_result *); \
+  extern "C" uint32_t vb_golden_##unit(const vb_golden_memory *, const vb_hw_config *, const uint64_t *);              \
+  static const vb_sim_arg unit##_args[] = {VB_##macro##_ARGS(VB_UNIT_ARG)};
 #include "units.inc"
 #undef VB_FAST_UNIT
 
