@@ -68,7 +68,8 @@ uint32_t vb_ocl_probe_checks(const struct vb_ocl *d);
 /// Does the device offer this kind of operator at all? And for these shapes?
 bool vb_ocl_supports(const struct vb_ocl *d, enum vb_ocl_kind kind);
 bool vb_ocl_can_attention(const struct vb_ocl *d, uint32_t heads, uint32_t kv_heads, uint32_t dk, uint32_t dv);
-/// What of this operator (a pointer to its arguments) the device cannot do, in a few words; NULL: it can do all.
+/// What of this operator (a pointer to its arguments) the device cannot do, in a few words, with the limit where there is
+/// one (valid until this thread's next call); NULL: it can do all.
 /// An operator call refuses the same things with VB_BAD_INPUT, so that nothing is ever computed almost right.
 const char *vb_ocl_lacks(const struct vb_ocl *d, enum vb_ocl_kind kind, const void *op);
 bool vb_ocl_can_router(const struct vb_ocl *d, uint32_t tokens, uint32_t experts, uint32_t k);
