@@ -121,11 +121,11 @@ SIM_HARNESS_LIBS := -lstdc++ -lpthread $(if $(SIM_TRACE),-lz)
 SIM_TEST_DIR := $(BUILD)/tests/hw
 SIM_TEST_FLAGS = $(or $(OPT),-O2) -g -Wall -Wextra -Wconversion -Werror -MMD -MP $(SAN) -Itests -Isim -Ihost -Ihost/include
 SIM_SUPPORT := $(SIM_DIR)/tests/support/harness.o $(SIM_DIR)/tests/support/random.o
-SIM_CHECKED := vb_axil_chk vb_apctrl_chk vb_axi4_chk vb_fifo vb_stats vb_axi_rd vb_axi_wr vb_axi_rd_mux vb_watchdog vb_axil_ctrl
+SIM_CHECKED := vb_axil_chk vb_apctrl_chk vb_axi4_chk vb_fifo vb_stats vb_axi_rd vb_axi_wr vb_axi_rd_mux vb_axi_wr_mux vb_watchdog vb_axil_ctrl vb_axil_split
 SIM_CHK_LIBS := $(foreach m,$(SIM_CHECKED),$(SIM_DIR)/chk/$m/Vchk_$m__ALL.a)
 # Small on purpose: narrow data, shallow FIFO.
 SIM_CHK_axi4 := -GDW=64 -GIDW=2
-SIM_CHK_G = $(if $(filter vb_fifo,$1),-GDEPTH=4,$(if $(filter vb_watchdog,$1),-GGRACE=20,$(if $(filter vb_axi_rd vb_axi_wr vb_axi4_chk,$1),$(SIM_CHK_axi4))))
+SIM_CHK_G = $(if $(filter vb_fifo,$1),-GDEPTH=4,$(if $(filter vb_watchdog,$1),-GGRACE=20,$(if $(filter vb_axi_rd vb_axi_wr vb_axi_wr_mux vb_axi4_chk,$1),$(SIM_CHK_axi4))))
 
 $(SIM_DIR)/tests/%.o: tests/%.c make/sim.mk
 	@mkdir -p $(@D)

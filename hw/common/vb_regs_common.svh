@@ -34,3 +34,13 @@ localparam int unsigned StatState = 10;  // state of the unit, for dumps
 localparam int unsigned StatWatchdog = 12;  // cycles after which a job is aborted with error 0x40, 0: never; 0 after reset
 localparam int unsigned StatBusy = 16;  // cycles in class c at word 16 + 2 c; the classes sum to the cycles
 localparam int unsigned NumStat = 34;
+
+// Words of the shell's own window, at 4 * index (vb_top).
+localparam int unsigned ShellIrq = 0;  // bit n: the unit of window n interrupts
+localparam int unsigned ShellUnits = 1;  // number of units
+localparam int unsigned ShellConfig = 2;  // configuration word
+localparam int unsigned ShellTables = 3;  // hash of the numeric tables
+localparam int unsigned ShellCycles = 4;  // cycles since reset
+localparam int unsigned ShellReadBeats = 6;  // beats read through the shared port since reset
+localparam int unsigned ShellWriteBeats = 8;  // beats written through it
+localparam int unsigned ShellHeld = 10;  // cycles in which an address of a unit waited, for another unit or for the memory

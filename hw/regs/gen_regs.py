@@ -64,6 +64,9 @@ def check_common(path, c):
         count = c["num_classes"] if s.get("count") == "classes" else 1
         words += range(s["word"], s["word"] + count * s["bits"] // 32)
     unique(path, "status word", words)
+    check_names(path, c["shell"]["words"])
+    unique(path, "shell word", [w for s in c["shell"]["words"] for w in range(s["word"], s["word"] + s["bits"] // 32)])
+    unique(path, "window", c["shell"]["windows"])
     if max(words) >= NUM_STATUS:
         fail(path, f"status word {max(words)} is above {NUM_STATUS - 1}")
 
@@ -131,7 +134,10 @@ def sv_common(c):
     out += f"\n// Words at 0x{STATUS:x} + 4 * index; 64 bits: low word, then high word.\n"
     for s in c["status"]:
         out += f"localparam int unsigned Stat{camel(s['name'])} = {s['word']};  // {s['meaning']}\n"
-    return out + f"localparam int unsigned NumStat = {NUM_STATUS};\n"
+    out += f"localparam int unsigned NumStat = {NUM_STATUS};\n\n// Words of the shell's own window, at 4 * index (vb_top).\n"
+    for s in c["shell"]["words"]:
+        out += f"localparam int unsigned Shell{camel(s['name'])} = {s['word']};  // {s['meaning']}\n"
+    return out
 
 
 def sv_unit(u):
@@ -160,6 +166,13 @@ def c_header(c, units):
     out += f"#define VB_HW_NAMED_CLASSES {len(c['classes'])}\n\n/// Error codes that every unit may give.\nenum {{\n"
     for e in c["errors"]:
         out += f"  VB_HW_ERR_{e['name'].upper()} = {e['code']}, ///< {e['meaning']}\n"
+    out += "};\n"
+    out += f"\n/// The shell: windows of VB_HW_WINDOW_BYTES, and words of its own window at 4 * index.\nenum {{\n"
+    for i, w in enumerate(c["shell"]["windows"]):
+        out += f"  VB_HW_WINDOW_{w.upper()} = {i},\n"
+    out += "  VB_HW_WINDOW_BYTES = 4096,\n"
+    for s in c["shell"]["words"]:
+        out += f"  VB_HW_SHELL_{s['name'].upper()} = {s['word']}, ///< {s['meaning']}\n"
     out += "};\n"
     for u in units:
         name = u["unit"].upper()
@@ -219,6 +232,16 @@ def md_classes(c):
     return out + f"| {len(c['classes'])} .. {c['num_classes'] - 1} | | unused, 0 |\n"
 
 
+def md_shell(c):
+    out = "| offset | bits | word | |\n|---|---|---|---|\n"
+    for i, w in enumerate(c["shell"]["windows"][:-1]):
+        out += f"| 0x{4096 * i:04x} .. 0x{4096 * i + 4095:04x} | | | the map of the unit `{w}` |\n"
+    base = 4096 * (len(c["shell"]["windows"]) - 1)
+    for s in c["shell"]["words"]:
+        out += f"| 0x{base + 4 * s['word']:04x} | {s['bits']} | `{s['name']}` | {cell(s['meaning'])} |\n"
+    return out
+
+
 def md_errors(errors):
     out = "| code | name | meaning |\n|---|---|---|\n"
     for e in built(errors):
@@ -240,6 +263,7 @@ def document(c, units):
     out += "written while a job runs. Unmapped addresses read 0 and ignore writes.\n\n"
     out += md_common(c) + "\n## Cycle classes\n\n" + md_classes(c) + "\n## Error codes of every unit\n\n"
     out += "0x1x: the descriptor, found before the first access to memory. 0x2x: the bus. 0x3x: the unit's own. 0x4x: the watchdog.\n\n" + md_errors(c["errors"])
+    out += "\n## The shell of all units\n\n`hw/top`: one control port, a window of 4 KiB a unit. All words are read-only.\n\n" + md_shell(c)
     for u in units:
         out += f"\n## {u['unit']}\n\n" + md_args(u)
         if built(u["errors"]):
@@ -251,7 +275,7 @@ def fill(path, c, u):
     """A README with its tables between markers brought up to date."""
     text = path.read_text()
     tables = {"arguments": md_args(u) if u else "", "errors": md_errors(u["errors"]) if u else md_errors(c["errors"]),
-              "map": md_common(c), "classes": md_classes(c)}
+              "map": md_common(c), "classes": md_classes(c), "shell": md_shell(c)}
 
     def put(m):
         if m[1] not in tables:
@@ -283,7 +307,7 @@ def main():
              root / "docs/registers.md": document(common, units)}
     for u in units:
         files[root / f"hw/common/vb_regs_{u['unit']}.svh"] = sv_unit(u)
-    for readme, u in [(root / "hw/common/README.md", None)] + [(root / f"hw/{u['unit']}/README.md", u) for u in units]:
+    for readme, u in [(root / "hw/common/README.md", None), (root / "hw/top/README.md", None)] + [(root / f"hw/{u['unit']}/README.md", u) for u in units]:
         if readme.exists():
             files[readme] = fill(readme, common, u)
     bad = [p for p, text in files.items() if not p.exists() or p.read_text() != text]

@@ -58,6 +58,23 @@ enum {
   VB_HW_ERR_WATCHDOG = 0x40, ///< not done within the watchdog's cycles; where ap_idle stays 0 the bus was silent as well, and the unit needs a reset
 };
 
+/// The shell: windows of VB_HW_WINDOW_BYTES, and words of its own window at 4 * index.
+enum {
+  VB_HW_WINDOW_ATTENTION = 0,
+  VB_HW_WINDOW_INDEXER = 1,
+  VB_HW_WINDOW_ROUTER = 2,
+  VB_HW_WINDOW_SHELL = 3,
+  VB_HW_WINDOW_BYTES = 4096,
+  VB_HW_SHELL_IRQ = 0, ///< bit n: the unit of window n interrupts
+  VB_HW_SHELL_UNITS = 1, ///< number of units
+  VB_HW_SHELL_CONFIG = 2, ///< configuration word
+  VB_HW_SHELL_TABLES = 3, ///< hash of the numeric tables
+  VB_HW_SHELL_CYCLES = 4, ///< cycles since reset
+  VB_HW_SHELL_READ_BEATS = 6, ///< beats read through the shared port since reset
+  VB_HW_SHELL_WRITE_BEATS = 8, ///< beats written through it
+  VB_HW_SHELL_HELD = 10, ///< cycles in which an address of a unit waited, for another unit or for the memory
+};
+
 /// Argument slots of the unit `attention`.
 enum {
   VB_ATTENTION_ARG_Q = 0,

@@ -4,6 +4,7 @@
 // own port members: no virtual call and no copy of wide ports in a cycle that does not use them.
 #ifndef VB_SIM_UNIT_MODEL_H
 #define VB_SIM_UNIT_MODEL_H
+#include "pins.h"
 #include "unit.h"
 #include <cstring>
 #include <stdexcept>
@@ -13,14 +14,6 @@
 #endif
 
 namespace vb {
-
-template <class T> inline void get_bits(uint8_t *to, const T &from) { std::memcpy(to, &from, sizeof from); }
-template <class T> inline void put_bits(T &to, const uint8_t *from) { std::memcpy(&to, from, sizeof to); }
-
-template <class T> inline void set(T &port, uint32_t value) { port = static_cast<T>(value); }
-// Verilator 5.006 renames a port that is called like a macro of some compiler; newer ones do not.
-template <class V> inline auto irq(const V &m, int) -> decltype(m.interrupt) { return m.interrupt; }
-template <class V> inline auto irq(const V &m, long) -> decltype(m.__SYM__interrupt) { return m.__SYM__interrupt; }
 
 template <class V> class UnitModel final : public Unit {
 public:
@@ -132,41 +125,8 @@ private:
 #endif
   }
 
-  // One clock cycle: the outputs are those of the state; the memory answers them; both meet at the edge.
   void tick() {
-    V &m = *model_;
-    out_.arvalid = m.m_axi_gmem_arvalid;
-    out_.arid = m.m_axi_gmem_arid;
-    out_.araddr = m.m_axi_gmem_araddr;
-    out_.arlen = m.m_axi_gmem_arlen;
-    out_.rready = m.m_axi_gmem_rready;
-    out_.awvalid = m.m_axi_gmem_awvalid;
-    out_.awid = m.m_axi_gmem_awid;
-    out_.awaddr = m.m_axi_gmem_awaddr;
-    out_.awlen = m.m_axi_gmem_awlen;
-    out_.wvalid = m.m_axi_gmem_wvalid;
-    out_.bready = m.m_axi_gmem_bready;
-    if (out_.wvalid) {
-      out_.wlast = m.m_axi_gmem_wlast;
-      out_.wstrb = static_cast<uint64_t>(m.m_axi_gmem_wstrb);
-      get_bits(out_.wdata, m.m_axi_gmem_wdata);
-    }
-    slave_.step(run_cycle_, out_, in_);
-    m.m_axi_gmem_arready = in_.arready;
-    m.m_axi_gmem_awready = in_.awready;
-    m.m_axi_gmem_wready = in_.wready;
-    m.m_axi_gmem_rvalid = in_.rvalid;
-    if (in_.rvalid) {
-      set(m.m_axi_gmem_rid, in_.rid);
-      set(m.m_axi_gmem_rresp, in_.rresp);
-      m.m_axi_gmem_rlast = in_.rlast;
-      put_bits(m.m_axi_gmem_rdata, in_.rdata);
-    }
-    m.m_axi_gmem_bvalid = in_.bvalid;
-    if (in_.bvalid) {
-      set(m.m_axi_gmem_bid, in_.bid);
-      set(m.m_axi_gmem_bresp, in_.bresp);
-    }
+    answer(*model_, slave_, run_cycle_, out_, in_);
     edge();
     run_cycle_++;
   }

@@ -10,8 +10,10 @@ extern "C" {
 #include "Vchk_vb_axi_rd.h"
 #include "Vchk_vb_axi_rd_mux.h"
 #include "Vchk_vb_axi_wr.h"
+#include "Vchk_vb_axi_wr_mux.h"
 #include "Vchk_vb_axil_chk.h"
 #include "Vchk_vb_axil_ctrl.h"
+#include "Vchk_vb_axil_split.h"
 #include "Vchk_vb_fifo.h"
 #include "Vchk_vb_stats.h"
 #include "Vchk_vb_watchdog.h"
@@ -21,6 +23,7 @@ extern "C" {
 #include <memory>
 #include <stdexcept>
 #include <string>
+#include <vector>
 #include <verilated.h>
 
 template <class V> struct Bench {
@@ -479,6 +482,93 @@ static void mux() {
   });
 }
 
+static void write_mux() {
+  using V = Vchk_vb_axi_wr_mux;
+  const auto idle = [](V &m) {
+    m.awvalid_i = m.wvalid_i = m.wlast_i = m.bvalid_i = 0;
+    m.awready_i = m.wready_i = 1;
+    m.bid_i = 0;
+  };
+  quiet<V>(idle, [](Bench<V> &b) {
+    // Both ask: addresses are taken in turn, and data go out in the order of the addresses, whoever has some first.
+    std::vector<unsigned> order, sent;
+    uint64_t lcg = 1;
+    b.m->awvalid_i = 3;
+    for (int i = 0; i < 400; i++) {
+      lcg = lcg * 6364136223846793005u + 1;
+      b.m->awvalid_i = i < 300 ? 3 : 0;
+      b.m->wvalid_i = i < 300 ? lcg >> 40 & 3 : 3; // one of them may be late
+      b.m->wlast_i = lcg >> 42 & 3;
+      b.m->wready_i = lcg >> 44 & 1;
+      b.m->awready_i = lcg >> 45 & 1;
+      for (int w = 0; w < 4; w++) b.m->wdata_i[w] = static_cast<uint32_t>(w / 2); // 64 bits each: whose
+      b.m->eval();
+      for (unsigned n = 0; n < 2; n++)
+        if (b.m->awvalid_i & b.m->awready_o & 1u << n) order.push_back(n);
+      if (b.m->wvalid_o && b.m->wready_i && b.m->wlast_o) sent.push_back(static_cast<unsigned>(b.m->wdata_o));
+      CU_ASSERT((b.m->wready_o & b.m->wvalid_i) == 0 || (b.m->wvalid_o && b.m->wready_i));
+      b.tick();
+    }
+    VB_CHECK(order.size() > 20 && sent == order, "%zu addresses, %zu bursts", order.size(), sent.size());
+    for (size_t i = 1; i < order.size(); i++) CU_ASSERT_NOT_EQUAL(order[i], order[i - 1]);
+    b.m->bvalid_i = 1;
+    b.m->bid_i = 1;
+    b.m->eval();
+    CU_ASSERT_EQUAL(b.m->bvalid_o, 2);
+    b.tick();
+  });
+  fires<V>("a_bid_known", idle, [](Bench<V> &b) {
+    b.m->bvalid_i = 1;
+    b.m->bid_i = 3;
+    b.tick();
+  });
+}
+
+static void split() {
+  using V = Vchk_vb_axil_split;
+  const auto idle = [](V &m) {
+    m.awvalid_i = m.wvalid_i = m.arvalid_i = 0;
+    m.bready_i = m.rready_i = 1;
+    m.m_awready_i = m.m_wready_i = m.m_arready_i = 0;
+    m.m_bvalid_i = m.m_rvalid_i = 0;
+  };
+  fires<V>("a_b_wanted", idle, [](Bench<V> &b) {
+    b.m->m_bvalid_i = 4;
+    b.tick();
+  });
+  fires<V>("a_r_wanted", idle, [](Bench<V> &b) {
+    b.m->m_rvalid_i = 1;
+    b.tick();
+  });
+  quiet<V>(idle,
+           [](Bench<V> &b) { // data before the address, a window that takes them one after the other, late response
+             V &m = *b.m;
+             m.wvalid_i = 1;
+             m.wdata_i = 77;
+             b.tick();
+             m.wvalid_i = 0;
+             b.tick(2);
+             m.awvalid_i = 1;
+             m.awaddr_i = 0x2014;
+             b.tick();
+             m.awvalid_i = 0;
+             CU_ASSERT(m.m_awvalid_o == 4 && m.m_wvalid_o == 4 && m.m_awaddr_o == 0x14 && m.m_wdata_o == 77);
+             m.m_wready_i = 4;
+             b.tick();
+             CU_ASSERT(m.m_awvalid_o == 4 && m.m_wvalid_o == 0 && m.m_bready_o == 0);
+             m.m_awready_i = 4;
+             b.tick();
+             CU_ASSERT(m.m_awvalid_o == 0 && m.m_bready_o == 4 && !m.bvalid_o);
+             b.tick(3);
+             m.m_bvalid_i = 4;
+             b.tick();
+             m.m_bvalid_i = 0;
+             CU_ASSERT(m.bvalid_o);
+             b.tick();
+             CU_ASSERT(!m.bvalid_o && m.awready_o && m.wready_o);
+           });
+}
+
 // A job of n cycles passes with a limit of n and is asked to end with less; silence is counted from there.
 static void watchdog() {
   using V = Vchk_vb_watchdog;
@@ -580,10 +670,10 @@ static void control() {
   CU_ASSERT_EQUAL(m.watchdog_o, 0);
 }
 
-static const struct vb_test tests[] = {{"axi4_lite", axil},  {"ap_ctrl_hs", apctrl}, {"axi4", axi4},
-                                       {"fifo", fifo},       {"stats", stats},       {"reader", reader},
-                                       {"writer", writer},   {"read_mux", mux},      {"watchdog", watchdog},
-                                       {"control", control}, {nullptr, nullptr}};
+static const struct vb_test tests[] = {
+    {"axi4_lite", axil},    {"ap_ctrl_hs", apctrl}, {"axi4", axi4},    {"fifo", fifo},           {"stats", stats},
+    {"reader", reader},     {"writer", writer},     {"read_mux", mux}, {"write_mux", write_mux}, {"split", split},
+    {"watchdog", watchdog}, {"control", control},   {nullptr, nullptr}};
 int main(int argc, char **argv) {
   const struct vb_suite suites[] = {{"checkers", tests, nullptr, nullptr}, {nullptr, nullptr, nullptr, nullptr}};
   return vb_test_main(argc, argv, suites);
