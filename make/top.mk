@@ -26,7 +26,7 @@ $(TOP_DIR)/jobs.o: tests/hw/top/jobs.c make/top.mk
 	@mkdir -p $(@D)
 	$(call say,CC,$<)
 	$(Q)$(CCACHE) $(CC) -std=gnu11 -D_GNU_SOURCE $(SIM_TEST_FLAGS) -DVB_TOP_CONFIG=VB_CONFIG_$(shell echo $(TOP_CONFIG) | tr a-z A-Z) -c -o $@ $<
--include $(wildcard $(TOP_DIR)/*.d)
+-include $(wildcard $(TOP_DIR)/test_top.d $(TOP_DIR)/jobs.d)
 
 $(SIM_TEST_DIR)/test_top: $(TOP_DIR)/test_top.o $(TOP_DIR)/jobs.o $(patsubst %.c,$(SIM_DIR)/%.o,$(filter-out %/jobs.c,$(TOP_SRCS))) $(SIM_SUPPORT) \
     $(TOP_DIR)/Vvb_top__ALL.a $(SIM_HARNESS_OBJS) $(filter-out $(SIM_OBJS) %/num/tables.o,$(SIM_CYCLE_OBJS))

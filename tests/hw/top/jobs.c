@@ -41,7 +41,7 @@ static bool make_indexer(struct tjob *j, struct vb_rng *r, uint32_t size, uint64
   return fits;
 }
 
-/// Query rows of some tokens that share a key head, over a causal range of keys, the whole softmax.
+/// Query rows of some tokens that share a key head, over what their masks leave of a range of keys, the whole softmax.
 static bool make_attention(struct tjob *j, struct vb_rng *r, uint32_t size, uint64_t base, uint8_t *area) {
   const uint32_t dk = 32 * (1 + (uint32_t)vb_rng_below(r, 2)), dv = 32 * (1 + (uint32_t)vb_rng_below(r, 2));
   const uint32_t heads = 1 + (uint32_t)vb_rng_below(r, 6), tokens = 1 + (uint32_t)vb_rng_below(r, 6);
@@ -78,29 +78,11 @@ static bool make_attention(struct tjob *j, struct vb_rng *r, uint32_t size, uint
   a[VB_ATTENTION_ARG_V_STRIDE] = vb_val_bytes(dv);
   a[VB_ATTENTION_ARG_O_ROW_STRIDE] = 4 * dv;
   a[VB_ATTENTION_ARG_O_TOKEN_STRIDE] = 4 * dv * heads;
+  if (vb_rng_below(r, 3) == 0) a[VB_ATTENTION_ARG_WINDOW] = 1 + vb_rng_below(r, keys);
+  if (vb_rng_below(r, 3) == 0) a[VB_ATTENTION_ARG_CHUNK] = 1 + vb_rng_below(r, keys);
+  if (vb_rng_below(r, 2)) a[VB_ATTENTION_ARG_KEEP] = vb_rng_below(r, 5);
   j->num_args = VB_ATTENTION_NUM_ARGS;
   return true;
-}
-
-static uint32_t do_attention(const uint64_t *a, uint8_t *memory) {
-  const struct vb_kv kv = {.k = memory + (a[VB_ATTENTION_ARG_K] - tjob_base),
-                           .v = memory + (a[VB_ATTENTION_ARG_V] - tjob_base),
-                           .heads = 1,
-                           .dk = (uint32_t)a[VB_ATTENTION_ARG_DK],
-                           .dv = (uint32_t)a[VB_ATTENTION_ARG_DV],
-                           .capacity = (uint32_t)a[VB_ATTENTION_ARG_KEY_END],
-                           .length = (uint32_t)a[VB_ATTENTION_ARG_KEY_END]};
-  const uint32_t heads = (uint32_t)a[VB_ATTENTION_ARG_ROWS_PER_TOKEN];
-  vb_ref_attention(&(struct vb_attention_op){.q = memory + (a[VB_ATTENTION_ARG_Q] - tjob_base),
-                                             .kv = &kv,
-                                             .heads = heads,
-                                             .first_count = (uint32_t)a[VB_ATTENTION_ARG_FIRST_COUNT],
-                                             .t = {0, (uint32_t)a[VB_ATTENTION_ARG_ROWS] / heads},
-                                             .h = {0, heads},
-                                             .key = {0, (uint32_t)a[VB_ATTENTION_ARG_KEY_END]},
-                                             .mode = VB_ATTN_FULL,
-                                             .y = (vb_z *)(void *)(memory + (a[VB_ATTENTION_ARG_OUT] - tjob_base))});
-  return VB_HW_ERR_NONE;
 }
 
 bool tjob_make(struct tjob *j, struct vb_rng *r, uint32_t window, uint32_t area, uint32_t size, uint8_t *memory) {
@@ -116,7 +98,7 @@ bool tjob_make(struct tjob *j, struct vb_rng *r, uint32_t window, uint32_t area,
 
 uint32_t tjob_golden(const struct tjob *j, uint8_t *memory) {
   const struct vb_golden_memory mem = {.bytes = memory, .base = tjob_base, .size = tjob_memory};
-  if (j->window == VB_HW_WINDOW_ATTENTION) return do_attention(j->args, memory);
+  if (j->window == VB_HW_WINDOW_ATTENTION) return vb_golden_attention(&mem, &tjob_hw, j->args);
   if (j->window == VB_HW_WINDOW_INDEXER) return vb_golden_indexer(&mem, &tjob_hw, j->args);
   return vb_golden_router(&mem, &tjob_hw, j->args);
 }
