@@ -7,7 +7,7 @@ TOP_DIR := $(SIM_DIR)/top/$(TOP_CONFIG)
 TOP_SV := $(SIM_SV_COMMON) hw/config/$(TOP_CONFIG)/vb_cfg_pkg.sv $(foreach u,$(TOP_UNITS),$(wildcard hw/$u/*_pkg.sv)) hw/top/vb_top.sv \
   $(foreach u,$(TOP_UNITS),$(wildcard hw/$u/vb_$u_bind.sv)) hw/top/vb_top_bind.sv
 TOP_Y := -Ihw/common -y hw/common $(TOP_UNITS:%=-y hw/%) -y hw/top
-TOP_SRCS := tests/hw/top/jobs.c tests/hw/cycle/job.c tests/hw/cycle/gen_router.c tests/hw/indexer/job.c
+TOP_SRCS := tests/hw/top/jobs.c $(filter-out %/test_cycle.c,$(wildcard tests/hw/cycle/*.c)) tests/hw/indexer/job.c
 
 $(TOP_DIR)/Vvb_top.mk: $(wildcard hw/common/*.sv hw/common/*.svh hw/top/*.sv $(TOP_UNITS:%=hw/%/*.sv)) hw/config/$(TOP_CONFIG)/vb_cfg_pkg.sv \
     hw/lint.vlt make/top.mk
