@@ -7,7 +7,7 @@
 #include <stdlib.h>
 
 const uint64_t vb_known_attention_answer = 0x003e61cf2e52309fu;
-const uint64_t vb_known_router_answer = 0xe85971478b756b20u;
+const uint64_t vb_known_router_answer = 0xb0875ad3708ced76u;
 const uint64_t vb_known_indexer_answer = 0xa12dcea747f24016u;
 
 /// A carrier value of either sign whose exponent varies over 2^+-spread.
@@ -109,10 +109,11 @@ vb_result vb_known_attention(vb_result (*run)(struct vb_ocl *d, const struct vb_
 vb_result vb_known_router(vb_result (*run)(struct vb_ocl *d, const struct vb_router_op *op), struct vb_ocl *d,
                           bool plant, uint64_t *answer) {
   enum { TOKENS = 9, EXPERTS = 24, K = 4 };
-  vb_z logits[TOKENS * EXPERTS], gates[TOKENS * K];
+  vb_z logits[TOKENS * EXPERTS], bias[EXPERTS], gates[TOKENS * K];
   uint32_t ids[TOKENS * K], hist[EXPERTS], offsets[EXPERTS + 1], list[TOKENS * K];
   uint64_t rng = vb_draw_seed(2), h = 0xcbf29ce484222325u;
   for (int i = 0; i < TOKENS * EXPERTS; i++) logits[i] = i % 7 ? value(&rng, 3) : VB_Z_ONE; // ties among the ones
+  for (int i = 0; i < EXPERTS; i++) bias[i] = value(&rng, 5);
   if (plant) logits[3] ^= 0x80000000u, logits[11] ^= 0x80000000u;
   struct vb_router_op op = {.logits = logits,
                             .experts = EXPERTS,
@@ -126,7 +127,12 @@ vb_result vb_known_router(vb_result (*run)(struct vb_ocl *d, const struct vb_rou
                             .offsets = offsets,
                             .list = list};
   vb_result r = VB_OK;
-  for (op.renorm = 0; op.renorm < 2 && r == VB_OK; op.renorm++) {
+  // Softmax over all and over the selected; sigmoids, the last one with bias, groups and drops.
+  for (int variant = 0; variant < 4 && r == VB_OK; variant++) {
+    op.renorm = variant & 1;
+    op.score = variant < 2 ? VB_SCORE_SOFTMAX : VB_SCORE_SIGMOID;
+    if (variant == 3) op.bias = bias, op.groups = 6, op.topk_groups = 3, op.group_top = 2;
+    if (variant == 3) op.threshold = 0x3e000000u, op.capacity = 3;
     r = run(d, &op);
     if (r != VB_OK) break;
     h = fold(fold(h, ids, sizeof ids), gates, sizeof gates);

@@ -310,7 +310,7 @@ static vb_result check_sane(const struct vb_case_op *c) {
          (!c->op.router.groups ||
           (!(c->op.router.experts % c->op.router.groups) &&
            c->op.router.topk_groups * (c->op.router.experts / c->op.router.groups) >= c->op.router.k)) &&
-         c->op.router.t.begin <= c->op.router.t.end;
+         !(c->op.router.threshold >> 31) && c->op.router.t.begin <= c->op.router.t.end;
   } else if (c->kind == VB_OP_ROPE) {
     ok = (uint64_t)c->op.rope.first + c->op.rope.rot <= c->op.rope.d && c->op.rope.h.end <= c->op.rope.heads;
   }
