@@ -60,8 +60,8 @@ bool vb_port_rd_cmd(struct vb_port *p, uint32_t m, uint64_t at, uint64_t address
 static bool rd_take(struct vb_port_rd *r) {
   if (r->left) return true;
   if (r->taken == r->told) return false;
-  const struct vb_port_command *c = &r->cmd[r->taken++ % VB_PORT_COMMANDS];
-  r->take_time = later(c->at, r->last_issue);
+  struct vb_port_command *c = &r->cmd[r->taken++ % VB_PORT_COMMANDS];
+  c->at = r->take_time = later(c->at, r->last_issue);
   r->address = c->address;
   r->left = c->size;
   return true;
@@ -165,9 +165,9 @@ static void wr_issue(struct vb_port *p) {
   for (;;) {
     if (!w->left) {
       if (w->taken == w->told) return;
-      const struct vb_port_command *c = &w->cmd[w->taken++ % VB_PORT_COMMANDS];
+      struct vb_port_command *c = &w->cmd[w->taken++ % VB_PORT_COMMANDS];
       uint32_t head = (uint32_t)c->address & (p->beat_bytes - 1);
-      w->take_time = later(c->at, w->last_issue);
+      c->at = w->take_time = later(c->at, w->last_issue);
       w->address = c->address - head;
       w->left = (head + c->size + p->beat_bytes - 1) >> p->beat_log2;
       p->bytes_written += c->size;

@@ -32,8 +32,8 @@ enum {
 };
 
 struct vb_port_command {
-  uint64_t at, address;
-  uint32_t size; ///< beats of a read, bytes of a write
+  uint64_t at, address; ///< at: offered from this cycle on; once it was taken, the cycle of that
+  uint32_t size;        ///< beats of a read, bytes of a write
 };
 
 /// A read master. The beats of all its descriptors are numbered from 0.

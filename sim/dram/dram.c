@@ -54,7 +54,7 @@ void vb_dram_reset(struct vb_dram *d) {
     ch->act_at = 0;
     ch->wrote = false;
     // All channels together: an interleaved stream would otherwise wait for each of them in turn.
-    ch->refresh = d->part.refi;
+    ch->refresh = d->part.rfc ? d->part.refi : INT64_MAX;
   }
 }
 
@@ -119,65 +119,69 @@ static int64_t activate(const struct vb_dram_part *p, struct channel *ch, struct
 
 /// Column accesses one after another from `address` in one row of every bank group, which reach the channel at time t. In
 /// a channel, from low to high, an address is: byte of the burst, bank group, column, bank, row. So a stream alternates
-/// between bank groups and runs at tCCD_S. end[i]: end of the data of column i on the bus.
-static void run(struct vb_dram *d, uint64_t address, uint32_t columns, int64_t t, bool write, int64_t *end) {
+/// between bank groups and runs at tCCD_S. end[i]: end of the data of column i on the bus. Always inlined, so that reads
+/// and writes are code of their own.
+static inline __attribute__((always_inline)) void run(struct vb_dram *d, uint64_t address, uint32_t columns,
+                                                      const int64_t t, const bool write, int64_t *end) {
   const struct vb_dram_part *p = &d->part;
-  uint64_t chunk = address >> d->interleave_log2;
+  const uint64_t chunk = address >> d->interleave_log2;
   struct channel *ch = &d->ch[chunk & (p->channels - 1)];
-  uint64_t in = (chunk >> d->channels_log2 << d->interleave_log2) + (address & (p->interleave - 1));
+  const uint64_t in = (chunk >> d->channels_log2 << d->interleave_log2) + (address & (p->interleave - 1));
   uint64_t x = in >> d->burst_log2;
-  uint32_t groups = p->bank_groups, group = (uint32_t)(x & (groups - 1));
+  const uint32_t groups = p->bank_groups, mask = groups - 1, group = (uint32_t)x & mask,
+                 bank_mask = p->banks_per_group - 1;
   x >>= d->groups_log2 + d->columns_log2;
-  uint32_t b = (uint32_t)(x & (p->banks_per_group - 1));
-  x >>= d->banks_log2;
-  const int64_t row = (int64_t)x;
+  const int64_t row = (int64_t)(x >> d->banks_log2);
   // Low row bits permute the banks, so that power-of-two strides do not all meet in one.
-  b ^= (uint32_t)(x & (p->banks_per_group - 1));
-  if (p->rfc && ch->refresh <= t) refresh(d, ch, t);
+  struct bank *bank = &ch->bank[((uint32_t)x ^ (uint32_t)row) & bank_mask];
+  if (ch->refresh <= t) refresh(d, ch, t);
 
+  // What follows a column command: end of its data, next command (in another group, in this one), earliest precharge.
   const int64_t data = (int64_t)(write ? p->cwl : p->cl) + p->burst, ccd_s = p->ccd_s;
-  const int64_t ccd_l = write ? p->ccd_l_wr : p->ccd_l;
+  const int64_t ccd_l = write ? p->ccd_l_wr : p->ccd_l, close = write ? data + p->wr : p->rtp, rp = p->rp;
   int64_t cas = write ? ch->last_wr : ch->last_rd, *group_last = write ? ch->group_wr : ch->group_rd;
   // The direction of the bus: read data must leave it before write data enters, with one clock of gap.
   const int64_t turned = write ? ch->last_rd + p->cl + p->burst + p->tck - p->cwl : ch->last_wr_end + p->wtr_s;
+  const int64_t from = later(t, turned), wtr_l = p->wtr_l;
   if (ch->wrote != write) d->stats.turnarounds++;
   ch->wrote = write;
-  const int64_t from = later(t, turned);
 
   // The first access to each group may open its bank and waits for whatever came before; the others follow at tCCD.
-  uint32_t first = columns < groups ? columns : groups;
+  const uint32_t first = columns < groups ? columns : groups, last = columns - first;
+  uint32_t hits = last;
   for (uint32_t i = 0; i < first; i++) {
-    uint32_t g = (group + i) & (groups - 1);
-    struct bank *bk = &ch->bank[(g << d->banks_log2) + b];
+    const uint32_t g = (group + i) & mask;
+    struct bank *bk = bank + ((uint64_t)g << d->banks_log2);
     if (bk->row == row) {
-      d->stats.hits++;
+      hits++;
     } else if (bk->row < 0) {
       d->stats.misses++;
       activate(p, ch, bk, g, t, row);
     } else {
       d->stats.conflicts++;
-      activate(p, ch, bk, g, later(t, bk->pre_ok) + p->rp, row);
+      activate(p, ch, bk, g, later(t, bk->pre_ok) + rp, row);
     }
     cas = later(later(later(from, bk->cas_ok), cas + ccd_s), group_last[g] + ccd_l);
-    if (!write) cas = later(cas, ch->group_wr_end[g] + p->wtr_l);
-    group_last[g] = cas;
+    if (!write) cas = later(cas, ch->group_wr_end[g] + wtr_l);
     end[i] = cas + data;
+    group_last[g] = cas; // what the last access to each group leaves behind
+    if (write) ch->group_wr_end[g] = cas + data;
+    bk->pre_ok = later(bk->pre_ok, cas + close);
+    bk->act_ok = later(bk->act_ok, bk->pre_ok + rp);
   }
   for (uint32_t i = first; i < columns; i++) {
     cas = later(cas + ccd_s, end[i - groups] - data + ccd_l);
     end[i] = cas + data;
   }
-  d->stats.hits += columns - first;
-
-  for (uint32_t i = 0; i < first; i++) { // what the last access to each group leaves behind
-    uint32_t g = (group + i) & (groups - 1);
-    struct bank *bk = &ch->bank[(g << d->banks_log2) + b];
-    int64_t last = end[i + ((columns - 1 - i) & ~(groups - 1))];
-    group_last[g] = last - data;
-    if (write) ch->group_wr_end[g] = last;
-    bk->pre_ok = later(bk->pre_ok, write ? last + p->wr : last - data + p->rtp);
-    bk->act_ok = later(bk->act_ok, bk->pre_ok + p->rp);
+  for (uint32_t i = last > first ? last : first; i < columns; i++) {
+    const uint32_t g = (group + i) & mask;
+    struct bank *bk = bank + ((uint64_t)g << d->banks_log2);
+    group_last[g] = end[i] - data;
+    if (write) ch->group_wr_end[g] = end[i];
+    bk->pre_ok = later(bk->pre_ok, end[i] - data + close);
+    bk->act_ok = later(bk->act_ok, bk->pre_ok + rp);
   }
+  d->stats.hits += hits;
   if (write) {
     ch->last_wr = cas;
     ch->last_wr_end = cas + data;
@@ -199,22 +203,26 @@ uint64_t vb_dram_access(struct vb_dram *d, uint64_t now, uint64_t address, uint3
     behind += (h & 7) < 5 ? 0 : (int64_t)((h >> 8) & 63) * clock;
   }
   d->accesses++;
-  uint64_t at = address & ~(uint64_t)(p->burst_bytes - 1), stop = address + (uint64_t)beats * beat_bytes;
-  uint64_t beat_end = address + beat_bytes, cycle = now;
-  int64_t end[MAX_COLUMNS], last = (int64_t)now * clock;
+  const uint64_t burst = p->burst_bytes, stop = address + (uint64_t)beats * beat_bytes;
+  uint64_t at = address & ~(burst - 1), beat_end = address + beat_bytes, cycle = now;
+  int64_t end[MAX_COLUMNS], last = (int64_t)now * clock, there = last; // there: the time of `cycle`
   while (at < stop) {
     uint64_t to = (at & ~(d->run_bytes - 1)) + d->run_bytes;
     if (to > stop) to = stop;
-    uint32_t columns = (uint32_t)((to - at + p->burst_bytes - 1) >> d->burst_log2);
+    uint32_t columns = (uint32_t)((to - at + burst - 1) >> d->burst_log2);
     if (columns > MAX_COLUMNS) columns = MAX_COLUMNS;
-    run(d, at, columns, arrive, write, end);
+    if (write) run(d, at, columns, arrive, true, end);
+    else run(d, at, columns, arrive, false, end);
     for (uint32_t i = 0; i < columns; i++) { // a column may end several beats, a beat may need several columns
-      at += p->burst_bytes;
+      at += burst;
       last = later(last, end[i]);
       if (beat_end > at) continue;
-      int64_t t = last + behind;
-      if (t > ((int64_t)cycle + 4) * clock) cycle = (uint64_t)((t + clock - 1) / clock);
-      while ((int64_t)cycle * clock < t) cycle++;
+      const int64_t t = last + behind;
+      if (t > there + 4 * clock) {
+        cycle = (uint64_t)((t + clock - 1) / clock);
+        there = (int64_t)cycle * clock;
+      }
+      for (; there < t; there += clock) cycle++;
       do {
         *ready++ = cycle;
         beat_end += beat_bytes;
