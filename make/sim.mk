@@ -102,7 +102,11 @@ $(SIM_DIR)/obj/%.o: sim/harness/%.cc $(SIM_DIR)/units.inc make/sim.mk
 $(SIM_DIR)/obj/dram/%.o: sim/dram/%.c make/sim.mk
 	@mkdir -p $(@D)
 	$(call say,CC,$<)
-	$(Q)$(CCACHE) $(CC) $(SIM_CFLAGS) -c -o $@ $<
+	$(Q)$(CCACHE) $(CC) $(SIM_CFLAGS) $(SIM_ARCH) -c -o $@ $<
+$(SIM_DIR)/obj/c/sim/cycle/%.o: sim/cycle/%.c make/sim.mk
+	@mkdir -p $(@D)
+	$(call say,CC,$<)
+	$(Q)$(CCACHE) $(CC) $(SIM_CFLAGS) $(SIM_ARCH) -Ihost/include -c -o $@ $<
 $(SIM_DIR)/obj/c/%.o: %.c make/sim.mk
 	@mkdir -p $(@D)
 	$(call say,CC,$<)

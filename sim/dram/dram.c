@@ -9,9 +9,9 @@ enum { MAX_CHANNELS = 16, MAX_GROUPS = 8, MAX_BANKS = 32, MAX_COLUMNS = 256 };
 
 struct bank {
   int64_t row;    // open row, -1 when closed
-  int64_t act_ok; // earliest next ACT
-  int64_t cas_ok; // earliest RD/WR of the open row
-  int64_t pre_ok; // earliest PRE of the open row
+  int64_t act_ok; // closed: earliest next ACT
+  int64_t cas_ok; // open: earliest RD/WR
+  int64_t pre_ok; // open: earliest PRE; the next ACT is at the earliest tRP behind it
 };
 
 struct channel {
@@ -29,7 +29,8 @@ struct channel {
 struct vb_dram {
   struct vb_dram_part part;
   uint32_t interleave_log2, channels_log2, burst_log2, groups_log2, columns_log2, banks_log2; // of the address map
-  uint64_t run_bytes;                                                                         // see run()
+  int64_t rotation;   // from group to the same group again at tCCD_S
+  uint64_t run_bytes; // see run()
   uint32_t clock_ps;
   bool noise;
   uint64_t seed, accesses;
@@ -75,6 +76,7 @@ struct vb_dram *vb_dram_new(const struct vb_dram_part *part, uint32_t clock_ps, 
   d->banks_log2 = log2_of(part->banks_per_group);
   uint64_t rows = (uint64_t)part->row_bytes * part->bank_groups;
   d->run_bytes = part->interleave < rows ? part->interleave : rows;
+  d->rotation = (int64_t)part->ccd_s * part->bank_groups;
   d->clock_ps = clock_ps;
   d->noise = noise;
   d->seed = seed;
@@ -91,7 +93,8 @@ static void refresh(struct vb_dram *d, struct channel *ch, int64_t t) {
   uint32_t banks = p->bank_groups * p->banks_per_group;
   while (ch->refresh <= t) {
     int64_t start = ch->refresh;
-    for (uint32_t b = 0; b < banks; b++) start = later(start, ch->bank[b].act_ok); // includes the precharge
+    for (uint32_t b = 0; b < banks; b++) // includes the precharge
+      start = later(start, ch->bank[b].row < 0 ? ch->bank[b].act_ok : ch->bank[b].pre_ok + p->rp);
     for (uint32_t b = 0; b < banks; b++) {
       ch->bank[b].row = -1;
       ch->bank[b].act_ok = start + p->rfc;
@@ -103,7 +106,6 @@ static void refresh(struct vb_dram *d, struct channel *ch, int64_t t) {
 
 static int64_t activate(const struct vb_dram_part *p, struct channel *ch, struct bank *bk, uint32_t group, int64_t t,
                         int64_t row) {
-  t = later(t, bk->act_ok);
   t = later(t, ch->last_act + p->rrd_s);
   t = later(t, ch->group_act[group] + p->rrd_l);
   t = later(t, ch->act[ch->act_at] + p->faw);
@@ -113,7 +115,6 @@ static int64_t activate(const struct vb_dram_part *p, struct channel *ch, struct
   bk->row = row;
   bk->cas_ok = t + p->rcd;
   bk->pre_ok = t + p->ras;
-  bk->act_ok = t + p->ras + p->rp;
   return t;
 }
 
@@ -138,48 +139,53 @@ static inline __attribute__((always_inline)) void run(struct vb_dram *d, uint64_
 
   // What follows a column command: end of its data, next command (in another group, in this one), earliest precharge.
   const int64_t data = (int64_t)(write ? p->cwl : p->cl) + p->burst, ccd_s = p->ccd_s;
-  const int64_t ccd_l = write ? p->ccd_l_wr : p->ccd_l, close = write ? data + p->wr : p->rtp, rp = p->rp;
+  const int64_t ccd_l = write ? p->ccd_l_wr : p->ccd_l, close = write ? data + p->wr : p->rtp, wtr_l = p->wtr_l;
   int64_t cas = write ? ch->last_wr : ch->last_rd, *group_last = write ? ch->group_wr : ch->group_rd;
   // The direction of the bus: read data must leave it before write data enters, with one clock of gap.
   const int64_t turned = write ? ch->last_rd + p->cl + p->burst + p->tck - p->cwl : ch->last_wr_end + p->wtr_s;
-  const int64_t from = later(t, turned), wtr_l = p->wtr_l;
+  const int64_t from = later(t, turned);
   if (ch->wrote != write) d->stats.turnarounds++;
   ch->wrote = write;
 
-  // The first access to each group may open its bank and waits for whatever came before; the others follow at tCCD.
   const uint32_t first = columns < groups ? columns : groups, last = columns - first;
   uint32_t hits = last;
-  for (uint32_t i = 0; i < first; i++) {
-    const uint32_t g = (group + i) & mask;
-    struct bank *bk = bank + ((uint64_t)g << d->banks_log2);
-    if (bk->row == row) {
-      hits++;
-    } else if (bk->row < 0) {
-      d->stats.misses++;
-      activate(p, ch, bk, g, t, row);
-    } else {
-      d->stats.conflicts++;
-      activate(p, ch, bk, g, later(t, bk->pre_ok) + rp, row);
+  bool quiet = from >= cas + ccd_l && (write || from >= ch->last_wr_end + wtr_l) && ccd_l <= d->rotation;
+  for (uint32_t i = 0; i < first; i++)
+    quiet = quiet && bank[(uint64_t)((group + i) & mask) << d->banks_log2].row == row;
+  if (quiet) {
+    // Rows are open and whatever came before is past: commands at tCCD_S from the first moment on.
+    hits = columns;
+    for (uint32_t i = 0; i < columns; i++) end[i] = from + data + (int64_t)i * ccd_s;
+    cas = from + (int64_t)(columns - 1) * ccd_s;
+  } else {
+    // The first access to each group may open its bank and waits for whatever came before; the others follow at tCCD.
+    for (uint32_t i = 0; i < first; i++) {
+      const uint32_t g = (group + i) & mask;
+      struct bank *bk = bank + ((uint64_t)g << d->banks_log2);
+      if (bk->row == row) {
+        hits++;
+      } else if (bk->row < 0) {
+        d->stats.misses++;
+        activate(p, ch, bk, g, later(t, bk->act_ok), row);
+      } else {
+        d->stats.conflicts++;
+        activate(p, ch, bk, g, later(t, bk->pre_ok) + p->rp, row);
+      }
+      cas = later(later(later(from, bk->cas_ok), cas + ccd_s), group_last[g] + ccd_l);
+      if (!write) cas = later(cas, ch->group_wr_end[g] + wtr_l);
+      end[i] = cas + data;
     }
-    cas = later(later(later(from, bk->cas_ok), cas + ccd_s), group_last[g] + ccd_l);
-    if (!write) cas = later(cas, ch->group_wr_end[g] + wtr_l);
-    end[i] = cas + data;
-    group_last[g] = cas; // what the last access to each group leaves behind
-    if (write) ch->group_wr_end[g] = cas + data;
-    bk->pre_ok = later(bk->pre_ok, cas + close);
-    bk->act_ok = later(bk->act_ok, bk->pre_ok + rp);
+    for (uint32_t i = first; i < columns; i++) {
+      cas = later(cas + ccd_s, end[i - groups] - data + ccd_l);
+      end[i] = cas + data;
+    }
   }
-  for (uint32_t i = first; i < columns; i++) {
-    cas = later(cas + ccd_s, end[i - groups] - data + ccd_l);
-    end[i] = cas + data;
-  }
-  for (uint32_t i = last > first ? last : first; i < columns; i++) {
+  for (uint32_t i = last; i < columns; i++) { // what the last access to each group leaves behind
     const uint32_t g = (group + i) & mask;
     struct bank *bk = bank + ((uint64_t)g << d->banks_log2);
     group_last[g] = end[i] - data;
     if (write) ch->group_wr_end[g] = end[i];
     bk->pre_ok = later(bk->pre_ok, end[i] - data + close);
-    bk->act_ok = later(bk->act_ok, bk->pre_ok + rp);
   }
   d->stats.hits += hits;
   if (write) {
