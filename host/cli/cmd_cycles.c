@@ -21,6 +21,12 @@ static const struct vb_hw_config configs[] = {
 #undef VB_FAST_UNIT
 #undef VB_FAST_CONFIG
 };
+#define VB_FAST_CONFIG(config, macro)
+#define VB_FAST_UNIT(unit, macro)                                                                     \
+  int vb_cycle_##unit(const struct vb_cycle_env *, const struct vb_golden_memory *, const uint64_t *, \
+                      struct vb_cycle_result *);
+#include "units.inc"
+#undef VB_FAST_UNIT
 enum { CONFIGS = sizeof configs / sizeof *configs };
 
 static const struct {
@@ -28,7 +34,6 @@ static const struct {
   int (*cycles)(const struct vb_cycle_env *, const struct vb_golden_memory *, const uint64_t *,
                 struct vb_cycle_result *);
 } units[] = {
-#define VB_FAST_CONFIG(config, macro)
 #define VB_FAST_UNIT(unit, macro) {#unit, vb_cycle_##unit},
 #include "units.inc"
     {NULL, NULL}};

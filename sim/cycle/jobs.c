@@ -11,14 +11,25 @@ struct arg {
   int buffer;
 };
 #define ARG(name, kind, slot, unit) {#name, slot, kind},
-static const struct arg router_args[] = {VB_ROUTER_ARGS(ARG){NULL, 0, 0}};
-static const struct arg attention_args[] = {VB_ATTENTION_ARGS(ARG){NULL, 0, 0}};
-static const struct arg indexer_args[] = {VB_INDEXER_ARGS(ARG){NULL, 0, 0}};
+// One line a unit, written by make/sim.mk.
+#define VB_UNIT(config, unit)
+#define VB_CONFIG(config, macro)
+#define VB_FAST_CONFIG(config, macro)
+#define VB_FAST_UNIT(unit, macro) static const struct arg unit##_args[] = {VB_##macro##_ARGS(ARG){NULL, 0, 0}};
+#include "units.inc"
+#undef VB_FAST_UNIT
+static const struct {
+  const char *name;
+  const struct arg *args;
+} units[] = {
+#define VB_FAST_UNIT(unit, macro) {#unit, unit##_args},
+#include "units.inc"
+    {NULL, NULL}};
 
 static const struct arg *args_of(const char *unit) {
-  if (strcmp(unit, "router") == 0) return router_args;
-  if (strcmp(unit, "attention") == 0) return attention_args;
-  return strcmp(unit, "indexer") == 0 ? indexer_args : NULL;
+  for (uint32_t i = 0; units[i].name; i++)
+    if (strcmp(units[i].name, unit) == 0) return units[i].args;
+  return NULL;
 }
 
 int vb_job_slot(const char *unit, const char *name) {
@@ -224,16 +235,15 @@ static void finish_indexer(struct vb_job *j, uint64_t *bytes) {
            (unsigned long long)keys, a[VB_INDEXER_ARG_MODE] < 3 ? modes[a[VB_INDEXER_ARG_MODE]] : "");
 }
 
-bool vb_job_finish(struct vb_job *j, uint64_t base) {
+void vb_job_finish(struct vb_job *j, uint64_t base) {
   uint64_t bytes[VB_JOB_SLOTS] = {0};
   if (strcmp(j->unit, "router") == 0) finish_router(j, bytes);
   else if (strcmp(j->unit, "attention") == 0) finish_attention(j, bytes);
   else if (strcmp(j->unit, "indexer") == 0) finish_indexer(j, bytes);
-  else return false;
-  for (const struct arg *a = args_of(j->unit); a->name; a++)
+  else snprintf(j->shape, sizeof j->shape, "arguments as given");
+  for (const struct arg *a = args_of(j->unit); a && a->name; a++)
     if (a->buffer && bytes[a->slot] && !(j->given >> a->slot & 1)) {
       j->args[a->slot] = base;
       base += (bytes[a->slot] + 4095) / 4096 * 4096;
     }
-  return true;
 }

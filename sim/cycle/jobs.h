@@ -23,8 +23,8 @@ void vb_job_router(struct vb_job *j, const struct vb_router_op *op);
 void vb_job_indexer(struct vb_job *j, const struct vb_indexer_op *op);
 void vb_job_attention(struct vb_job *j, const struct vb_attention_op *op, uint32_t heads, uint32_t t, uint32_t tokens);
 
-/// Sets what was not given: strides of dense rows, counts, then the buffers from `base` on. False: the unit is not known.
-bool vb_job_finish(struct vb_job *j, uint64_t base);
+/// Sets what was not given: strides of dense rows, counts, then the buffers from `base` on. Nothing for a unit that no driver knows.
+void vb_job_finish(struct vb_job *j, uint64_t base);
 /// Slot of an argument by its name, or -1; the i-th name of a unit, or NULL.
 int vb_job_slot(const char *unit, const char *name);
 const char *vb_job_arg_name(const char *unit, uint32_t slot);
