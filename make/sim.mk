@@ -137,7 +137,7 @@ $(SIM_DIR)/tests/%.o: tests/%.c make/sim.mk
 	$(call say,CC,$<)
 	$(Q)$(CCACHE) $(CC) -std=gnu11 -D_GNU_SOURCE $(SIM_TEST_FLAGS) -c -o $@ $<
 
-$(SIM_TEST_DIR)/test_router: $(SIM_DIR)/tests/hw/router/test_router.o $(SIM_DIR)/tests/hw/router/job.o $(SIM_SUPPORT) \
+$(SIM_TEST_DIR)/test_router: $(foreach o,test_router faults job,$(SIM_DIR)/tests/hw/router/$o.o) $(SIM_SUPPORT) \
     $(SIM_HARNESS_OBJS) $(BUILD)/libverbatim.a
 	@mkdir -p $(@D)
 	$(call say,LD,$@)
@@ -161,13 +161,13 @@ $(SIM_DIR)/chk/$1/Vchk_$1__ALL.a: $(SIM_DIR)/chk/$1/Vchk_$1.mk
 endef
 $(foreach m,$(SIM_CHECKED),$(eval $(call sim_checked,$m)))
 
-$(SIM_DIR)/tests/hw/checkers/test_checkers.o: tests/hw/checkers/test_checkers.cc $(SIM_CHK_LIBS)
+$(SIM_DIR)/tests/hw/checkers/%.o: tests/hw/checkers/%.cc $(SIM_CHK_LIBS)
 	@mkdir -p $(@D)
 	$(call say,CXX,$<)
 	$(Q)$(CCACHE) $(CXX) -std=gnu++17 $(SIM_TEST_FLAGS) -include sim/harness/print.h $(SIM_DEFS) -isystem $(SIM_VINC) \
 	  -isystem $(SIM_VINC)/vltstd $(SIM_CHECKED:%=-isystem $(SIM_DIR)/chk/%) -c -o $@ $<
 
-$(SIM_TEST_DIR)/test_checkers: $(SIM_DIR)/tests/hw/checkers/test_checkers.o $(SIM_SUPPORT) $(SIM_DIR)/obj/verilated_hooks.o \
+$(SIM_TEST_DIR)/test_checkers: $(foreach o,test_checkers masters control,$(SIM_DIR)/tests/hw/checkers/$o.o) $(SIM_SUPPORT) $(SIM_DIR)/obj/verilated_hooks.o \
     $(SIM_RUNTIME:%=$(SIM_DIR)/obj/%.o) $(SIM_CHK_LIBS)
 	@mkdir -p $(@D)
 	$(call say,LD,$@)

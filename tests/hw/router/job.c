@@ -126,6 +126,7 @@ void rjob_random(struct rjob *j, struct vb_rng *r) {
   }
 }
 
+const char *const rdev_parts[3] = {"ddr4-2400", "ddr5-4800", "hbm2e"};
 const struct vb_sim_config *rdev_config;
 uint32_t rdev_lanes, rdev_max_pairs;
 
@@ -267,4 +268,11 @@ bool rjob_check(vb_sim_device *d, struct rjob *j) {
                 j->experts, j->k))
     return false;
   return rjob_compare(d, j, false);
+}
+
+void rjob_right(vb_sim_device *d, struct vb_rng *r) {
+  struct rjob j;
+  rjob_random(&j, r);
+  rjob_check(d, &j);
+  rjob_free(&j);
 }

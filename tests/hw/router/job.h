@@ -47,6 +47,8 @@ extern const struct vb_sim_config *rdev_config;
 extern uint32_t rdev_lanes, rdev_max_pairs; ///< logits in a beat; largest tokens * k
 int rdev_use(uint32_t index);
 
+/// DRAM parts to choose from.
+extern const char *const rdev_parts[3];
 /// Device helpers: fail the test when the device cannot be made.
 vb_sim_device *rdev_new(const char *dram, bool seeded, uint64_t seed);
 void rdev_free(vb_sim_device *d);
@@ -57,6 +59,8 @@ void rjob_run_as(vb_sim_device *d, const struct rjob *j, struct rjob *as);
 /// Runs and compares every output word with the reference, counts them, and checks that the words after
 /// each output were not touched.
 bool rjob_check(vb_sim_device *d, struct rjob *j);
+/// The same for a random job: a device must be usable after whatever came before.
+void rjob_right(vb_sim_device *d, struct vb_rng *r);
 /// Only the comparison, against the memory as it is. `quiet`: no report, just the verdict.
 bool rjob_compare(vb_sim_device *d, const struct rjob *j, bool quiet);
 #endif
