@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /// Devices with built-in kernels (the RTL simulator) through the same interface as every other device: attention and
 /// the router against the reference, the probe, counters. Skipped where no such driver is built.
-#include "base/file.h"
 #include "ocl/common.h"
 #include "ref/ref.h"
 #include <stdlib.h>
@@ -95,49 +94,6 @@ static void test_long_attention(void) {
   NEED_DEVICE();
   struct vb_rng r = vb_test_rng();
   attention_case(&r, dev, 64, 32, between(&r, 2100, 2500), 2, 4, 1);
-}
-
-/// The attention of one decode step of a DeepSeek-V3.2 layer: 128 heads on 2048 listed of 16384 latent keys (576, 512).
-static void test_full_size_decode(void) {
-  NEED_DEVICE();
-  enum { HEADS = 128, KEYS = 16384, LISTED = 2048, DK = 576, DV = 512 };
-  struct vb_rng r = vb_test_rng();
-  struct arena a = {0};
-  struct vb_kv kv = cache(&a, &r, 1, DK, DV, KEYS, KEYS);
-  uint32_t *list = take(&a, LISTED * 4), count = LISTED, n = 0, devices = 0;
-  for (uint32_t j = 0; j < KEYS; j++)
-    if (vb_rng_below(&r, KEYS - j) < LISTED - n) list[n++] = j;
-  vb_z *want = junk(&a, HEADS * DV * 4), *got = junk(&a, HEADS * DV * 4);
-  struct vb_attention_op op = {.q = queries(&a, &r, HEADS, DK),
-                               .kv = &kv,
-                               .heads = HEADS,
-                               .first_count = KEYS,
-                               .list = list,
-                               .list_count = &count,
-                               .list_stride = LISTED,
-                               .t = {0, 1},
-                               .h = {0, HEADS},
-                               .key = {0, KEYS},
-                               .y = want};
-  vb_ref_attention(&op);
-  op.y = got;
-  const struct vb_ocl_list *all = ocl_devices();
-  for (uint32_t i = 0; i < all->count; i++) { // every configuration that is built and has the room
-    struct vb_ocl *d = all->device[i];
-    struct vb_ocl_stats s;
-    if (vb_ocl_info(d)->compiler || vb_ocl_lacks(d, VB_OCL_ATTENTION, &op)) continue;
-    uint64_t start = vb_now_ns();
-    OK(vb_ocl_attention(d, &op));
-    VB_EXPECT_SAME("attention", want, got, HEADS * DV);
-    vb_ocl_last_stats(d, &s);
-    printf("  %s: %llu cycles in %.2f s\n", vb_ocl_info(d)->name, (unsigned long long)s.cycles,
-           (double)(vb_now_ns() - start) * 1e-9);
-    memset(got, 0x5a, HEADS * DV * 4);
-    vb_ocl_forget_kv(d, kv.id);
-    devices++;
-  }
-  drop(&a);
-  if (!devices) VB_SKIP("no device has keys of 18 blocks");
 }
 
 /// What the unit does not offer is refused by name, with its limit, before a job is made.
@@ -259,7 +215,6 @@ int main(int argc, char **argv) {
                                          {"attention", test_attention},
                                          {"latent attention", test_latent_attention},
                                          {"long attention", test_long_attention},
-                                         {"full-size decode", test_full_size_decode},
                                          {"attention refuses", test_attention_refuses},
                                          {"router", test_router},
                                          {"router refuses", test_router_refuses},
