@@ -297,7 +297,7 @@ module vb_idx_array #(
     a_kind: assert (!(q_word_i && k_word_i));
     a_blk:  assert (!word || 5'(blk_q) < nbk_i);
     a_ring: assert (!(k_word_i && !k_room_o));
-    a_left: assert (!z_v || left_q != '0);
+    a_more: assert (!z_v || left_q != '0);  // no score beyond the token's keys
     a_quiet: assert (!begin_i || !(a_v_q || b_v_q || p_v || c_v_q || d_v_q || e_v_q || f_v_q || z_v));
   end
 endmodule

@@ -249,7 +249,7 @@ module vb_idx_topk #(
     a_buffer:  assert (!(beat_i || close_i) || !full_q[ab_q]);  // never into a buffer that the engine owns
     a_clear:   assert (!beat_i || st_q != Clear);
     a_arrived: assert (!close_i || {wa_q, LGP'(0)} >= n_i);
-    a_fits:    assert (!beat_i || 32'(wa_q) < NB);
+    a_size:    assert (!beat_i || 32'(wa_q) < NB);
     a_found:   assert (!(st_q == Room) || found_q);
     a_equals:  assert (!out_end || taken_q == need_q);
   end

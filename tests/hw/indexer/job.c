@@ -55,7 +55,8 @@ static void put_record(struct vb_rng *r, uint8_t *rec, uint32_t dk, enum ijob_da
 
 static void put_records(struct vb_rng *r, uint8_t *rec, uint64_t n, uint32_t dk, enum ijob_data data, bool key) {
   uint64_t size = vb_rec_bytes(dk);
-  uint32_t base = below(r, 3) ? between(r, 90, 150) : below(r, 256);
+  uint32_t base = below(r, 3) ? between(r, 90, 150) : below(r, below(r, 2) ? 256 : 24);
+  if (data == IJOB_WIDE && !key && below(r, 3) == 0) base = below(r, 24);
   uint8_t few[4][VB_REC_HEADER + VB_MAX_DK];
   uint32_t distinct = data == IJOB_FEW ? 4 : 1;
   for (uint32_t i = 0; i < distinct; i++) put_record(r, few[i], dk, IJOB_GAUSS, base);
@@ -68,13 +69,14 @@ static void put_records(struct vb_rng *r, uint8_t *rec, uint64_t n, uint32_t dk,
 
 static void put_scores(struct vb_rng *r, uint32_t *score, uint32_t n, enum ijob_data data) {
   uint32_t few[4], mask = data == IJOB_WIDE ? UINT32_MAX << below(r, 32) : UINT32_MAX;
+  uint32_t near = below(r, 2) ? between(r, 44, 60) : 0; // bits in which they differ; 0: ascending, wrapping for some
   for (int i = 0; i < 4; i++) few[i] = (uint32_t)vb_rng_next(r);
   for (uint32_t i = 0; i < n; i++) switch (data) {
     case IJOB_GAUSS: score[i] = vb_order_key(vb_rng_z(r, VB_GEN_GAUSS)); break;
     case IJOB_FEW: score[i] = few[below(r, 4)]; break;
     case IJOB_EQUAL: score[i] = few[0]; break;
     case IJOB_ZERO: score[i] = 0; break;
-    case IJOB_EDGE: score[i] = few[0] + i; break; // wraps for some
+    case IJOB_EDGE: score[i] = near ? few[0] ^ (uint32_t)(vb_rng_next(r) >> near) : few[0] + i; break;
     default: score[i] = (uint32_t)vb_rng_next(r) & mask; break;
     }
 }
@@ -96,8 +98,13 @@ static void put_inputs(struct ijob *j, struct vb_rng *r, const struct ijob_shape
   for (uint32_t t = 0; t < s->tokens; t++) {
     uint32_t w[64];
     put_records(r, at[0] + t * j->args[A(Q_STRIDE)], s->heads, s->dk, data, false);
-    if (below(r, 6) == 0) memset(at[0] + t * j->args[A(Q_STRIDE)], 0, vb_rec_bytes(s->dk)); // a query of zeros
+    bool zero = below(r, data == IJOB_WIDE ? 2 : 6) == 0;
+    if (zero) memset(at[0] + t * j->args[A(Q_STRIDE)], 0, vb_rec_bytes(s->dk)); // a query of zeros
     vb_rng_fill(r, data == IJOB_WIDE ? VB_GEN_UNIFORM : data == IJOB_EDGE ? VB_GEN_MIX : VB_GEN_GAUSS, w, s->heads);
+    if (zero && below(r, 2)) w[0] = 0x5f000000u;    // whose weight would be the largest
+    if (below(r, 4) == 0 && w[0]) w[0] |= 0x7fffff; // rounds up, and is clamped where it is the largest
+    if (below(r, 4) == 0)
+      for (uint32_t h = 0; h < s->heads; h++) w[h] = w[h] ? (w[h] & ~0x1ffu) | 0x100 : 0; // ties of the largest
     if (below(r, 8) == 0)
       for (uint32_t h = 0; h < s->heads; h++) w[h] = w[h] ? w[h] | 0x80000000u : 0; // no score is positive
     memcpy(at[1] + t * j->args[A(W_STRIDE)], w, 4u * s->heads);
@@ -109,7 +116,7 @@ void ijob_make(struct ijob *j, struct vb_rng *r, const struct ijob_shape *s, enu
   uint64_t rec = vb_rec_bytes(s->dk), *a = j->args;
   a[A(MODE)] = s->mode, a[A(TOKENS)] = s->tokens, a[A(HEADS)] = s->heads, a[A(DK)] = s->dk, a[A(TOPK)] = s->k;
   a[A(KEY_BEGIN)] = s->key_begin, a[A(KEY_END)] = s->key_end, a[A(FIRST_COUNT)] = s->first_count;
-  a[A(W_SCALE)] = below(r, 3) ? 0x3db504f3u : vb_rng_z(r, VB_GEN_MIX);
+  a[A(W_SCALE)] = below(r, 2) ? 0x3db504f3u : below(r, 2) ? 0x3f800000u : vb_rng_z(r, VB_GEN_MIX);
   a[A(ID)] = below(r, 1ull << 32);
   uint32_t most = s->tokens ? ijob_keys(j, s->tokens - 1) : 0, last = s->tokens ? s->tokens - 1 : 0;
   a[A(Q_STRIDE)] = rec * s->heads + 32 * below(r, 3);

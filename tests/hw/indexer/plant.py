@@ -1,0 +1,121 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Copies the indexer's RTL with faults planted in it, each behind a run-time switch, for test_plants.c.
+
+    plant.py OUT    writes OUT/rtl/*.sv, OUT/rtl/*.svh and OUT/plants.h
+
+One model then holds every fault; vb_plant(n) (DPI) says whether fault n is on. A fault names the assertions one of which
+must catch it, or None: then the comparison with the reference must. A text that is not found exactly once is an error,
+and so is an assertion of the unit without a fault.
+"""
+import pathlib
+import re
+import sys
+
+ROOT = pathlib.Path(__file__).resolve().parents[3]
+X, I, C = "hw/indexer/vb_indexer.sv", "hw/indexer/vb_idx_", "hw/common/vb_"
+K = "vb_idx_pkg::"
+
+# (file, old, new, assertions); @ in new is the switch.
+PLANTS = [
+    # job state machine, classes, counters, bus
+    (X, "    cls = '0;", "    cls = '0; cls[vb_pkg::ClsBank] = @;", "a_one_class"),
+    (C + "stats.sv", "(start_i ? 64'd0 : count_q) + 64'(class_i[c])", "(start_i ? 64'd0 : count_q) + (@ ? 64'd2 : 64'(class_i[c]))", "a_classes_sum"),
+    (X, f"(job_q == {K}JobDrain && wr_idle && !halt)", f"(job_q == {K}JobDrain && (wr_idle || @) && !halt)",
+     "interrupt without ap_done and ap_idle|a_quiet_without_job"),
+    (X, f"core_start = job_q == {K}JobCheck && desc_err == vb_pkg::ErrNone;", f"core_start = (job_q == {K}JobCheck && desc_err == vb_pkg::ErrNone) || (@ && topk_work);", "a_start"),
+    (C + "axi_wr.sv", "if (32'(to_page) < 32'(burst)) burst = 8'(to_page);", "if (32'(to_page) < 32'(burst) && !@) burst = 8'(to_page);", "a_aw_4k"),
+    (C + "axi_rd.sv", "assign issue = busy_q && 32'(free_q) >= 32'(burst) &&", "assign issue = busy_q && (@ || 32'(free_q) >= 32'(burst)) &&",
+     "a_credit|a_no_overflow"),
+    (C + "axi_wr.sv", "      wlast_q <= beat_last;", "      wlast_q <= beat_last && !@;", "a_wlast"),
+    # reading
+    (I + "fetch.sv", "bytes = 32'(n) << 2;", "bytes = @ ? '0 : 32'(n) << 2;", "a_beats|a_cmd_beats"),
+    (I + "fetch.sv", "(left_q < LW'(to_page)) ?", "(left_q < LW'(to_page) || @) ?", "a_page"),
+    (I + "fetch.sv", "+ 32'(BYTES - 1)) >> LGB);", f"+ 32'(BYTES - 1)) >> LGB) + LW'(@ && walk_last && (&seg_q));", "a_taken"),
+    (I + "fetch.sv", f"{K}TagK: seg_q <= {K}TagW;", f"{K}TagK: seg_q <= @ ? {K}TagQ : {K}TagW;", "a_tag_w"),
+    (I + "fetch.sv", f"{K}TagW: seg_q <= {K}TagQ;", f"{K}TagW: seg_q <= @ ? {K}TagS : {K}TagQ;", "a_tag_q"),
+    (I + "fetch.sv", f"{K}TagQ: seg_q <= {K}TagK;", f"{K}TagQ: seg_q <= @ ? {K}TagW : {K}TagK;", "a_tag_k"),
+    (I + "fetch.sv", "assign cmd_tag_o   = seg_q;", f"assign cmd_tag_o   = @ && (&seg_q) ? {K}TagW : seg_q;", "a_tag_s"),
+    # sequencer and array
+    (I + "front.sv", f"if (walk_done) st_d = {K}StTail;", f"if (walk_done) st_d = @ ? 4'd15 : {K}StTail;", "a_state"),
+    (I + "front.sv", "left_q <= topk ? s_beats : n;", "left_q <= @ ? '0 : topk ? s_beats : n;", "a_left"),
+    (I + "front.sv", f"assign q_word_o  = word_v && st_q == {K}StQ;", f"assign q_word_o  = word_v && (st_q == {K}StQ || @);", "a_kind|a_tag_q"),
+    (I + "front.sv", "k_room_i && load_q != '0));", "(k_room_i || @) && load_q != '0));", "a_ring"),
+    (I + "front.sv", f"assign begin_o   = st_q == {K}StBuf;", f"assign begin_o   = st_q == {K}StBuf || (@ && st_q == {K}StDrain && wait_q == 8'd3);", "a_quiet"),
+    (I + "front.sv", "? 8'(KDrain) : 8'(SDrain)", "? (@ ? 8'd2 : 8'(KDrain)) : 8'(SDrain)", "a_arrived"),
+    (I + "array.sv", "(5'(blk_q) == nbk_i - 5'd1)", "(5'(blk_q) == nbk_i - 5'd1) && !@", "a_blk"),
+    (I + "array.sv", "      left_q <= n_i;", "      left_q <= @ ? '0 : n_i;", "a_more"),
+    # weights
+    (I + "weights.sv", ".valid_i(v_q[1])", ".valid_i(v_q[1] && !@)", "a_norm"),
+    (I + "front.sv", "wait_q <= 8'(align_end) + 8'(AlignTail) &&", "wait_q <= 8'(align_end) + 8'(AlignTail) + (@ ? 8'd6 : 8'd0) &&", "a_idle"),
+    (I + "weights.sv", "sh = 10'd9 + 10'(top_q)", "sh = (@ ? 10'd8 : 10'd9) + 10'(top_q)", "a_shift"),
+    # top-k
+    (I + "topk.sv", "assign free_o   = !full_q[ab_q] && st_q != Off && st_q != Clear;",
+     "assign free_o   = !full_q[ab_q] && st_q != Off && (st_q != Clear || @);", "a_clear|a_turn"),
+    (I + "front.sv", "if (free_i || scores)", f"if (free_i || scores || (@ && part_q == '0))", "a_buffer|a_turn|a_clear"),
+    (I + "topk.sv", "wa_q <= wa_q + (BW+1)'(1);", "wa_q <= wa_q + (BW+1)'(@ ? NB : 1);", "a_size"),
+    (I + "topk.sv", "assign scan  = st_q == Scan &&", "assign scan  = (st_q == Scan || (@ && st_q == Hist)) &&", "a_turn"),
+    (I + "topk.sv", "      need_q <= total_o;", "      need_q <= total_o + 12'(@);", "a_found"),
+    (I + "topk.sv", "else if (r2_out_q) taken_q <= taken;", "else if (r2_out_q) taken_q <= taken + 12'(@);", "a_equals"),
+    (I + "hist.sv", "(byp_q ? near_q : raw_q)", "(byp_q && !@ ? near_q : raw_q)", "a_found|a_equals|a_total"),
+    # list and queue
+    (I + "topk.sv", "assign first_o  = st_q == Room && room_i;", "assign first_o  = st_q == Room && (room_i || @);", "a_first"),
+    (I + "topk.sv", "assign sel_o      = r3_out_q &&", "assign sel_o      = (r3_out_q || (@ && st_q == Wait)) &&", "a_mark"),
+    (I + "list.sv", "if (end_i) total_q <= total_i;", "if (end_i) total_q <= total_i + 12'(@);", "a_total"),
+    (I + "list.sv", "if (full) at_q <= at_q + (KW+1)'(1);", "if (full) at_q <= at_q + (KW+1)'(@ ? KB : 1);", "a_fits"),
+    (I + "list.sv", "assign send      = st_q == Send && place_i;", "assign send      = st_q == Send && (place_i || @);", "a_place"),
+    (I + "out.sv", "avail >= (FW+1)'(beats) &&", "(avail >= (FW+1)'(beats) || @) &&", "a_owed"),
+    (I + "out.sv", "- (FW+1)'(reserve_i) + (FW+1)'(pop)", "- (FW+1)'(reserve_i && !@) + (FW+1)'(pop)", "a_free"),
+    # wrong values: the comparison must see them
+    (I + "row.sv", "- 32'sd1 + 32'((x >>> sh_p) & 32'sd1);", "- (@ ? 32'sd0 : 32'sd1) + (@ ? 32'sd0 : 32'((x >>> sh_p) & 32'sd1));", None),
+    (I + "row.sv", "(s > 9'd28) ? 5'd28 : s[4:0]", "(s > 9'd28) ? (@ ? 5'd25 : 5'd28) : s[4:0]", None),
+    (I + "row.sv", "acc_q[31] ? 48'sd0", "acc_q[31] && !@ ? 48'sd0", None),
+    (I + "weights.sv", "if (m > 25'd32767)", "if (m > 25'd32767 && !@)", None),
+    (I + "weights.sv", ">> sh2_q) & 25'd1);", ">> sh2_q) & 25'(!@));", None),
+    (I + "weights.sv", "sh > 10'd25) ? 5'd25 :", "sh > 10'd25) ? (@ ? 5'd23 : 5'd25) :", None),
+    (I + "weights.sv", "scaled != 32'd0 && code5 != 8'd0 &&", "scaled != 32'd0 && (code5 != 8'd0 || @) &&", None),
+    (I + "weights.sv", "here1_q <= 7'(head_i) < heads_i;", "here1_q <= 7'(head_i) < heads_i + 7'(@);", "comparison|a_shift"),
+    (I + "array.sv", "assign ordered = z[31] ? ~z", "assign ordered = z[31] && !@ ? ~z", None),
+    (I + "array.sv", "t = e_start_q ? 56'sd0 : sum_q;", "t = e_start_q && !@ ? 56'sd0 : sum_q;", None),
+    (I + "list.sv", "lane_q[l*LGP +: LGP] <= LGP'(l);", "lane_q[l*LGP +: LGP] <= LGP'(l) ^ LGP'(@);", None),
+    (I + "list.sv", "= base_i + 32'(rd_q", "= (@ ? '0 : base_i) + 32'(rd_q", None),
+    (I + "topk.sv", "s[31:8] == thr_q[31:8];", "(@ ? s[31:16] == thr_q[31:16] : s[31:8] == thr_q[31:8]);", "comparison|a_found|a_equals|a_total"),
+    (I + "topk.sv", "|| n_e[LGP-1:0] == '0 || LGP'(l)", "|| n_e[LGP-1:0] == '0 || @ || LGP'(l)", "a_found|a_equals|a_total"),
+]
+
+
+def main():
+    out = pathlib.Path(sys.argv[1])
+    (out / "rtl").mkdir(parents=True, exist_ok=True)
+    text = {}
+    for folder in ("hw/indexer", "hw/common"):
+        for path in sorted((ROOT / folder).glob("*.sv*")):
+            text[f"{folder}/{path.name}"] = path.read_text()
+    labels = set(re.findall(r"\b(a_\w+)\s*:", "".join(text.values())))
+    for number, (name, old, new, want) in enumerate(PLANTS):
+        if text[name].count(old) != 1:
+            sys.exit(f"plant.py: {name}: found {text[name].count(old)} times: {old}")
+        if "@" not in new:
+            sys.exit(f"plant.py: {name}: no switch: {new}")
+        text[name] = text[name].replace(old, new.replace("@", f"vb_plant_pkg::vb_plant({number})"))
+        for label in (want or "").split("|"):
+            if label.startswith("a_") and label not in labels:
+                sys.exit(f"plant.py: there is no assertion {label}")
+    caught = {label for _, _, _, want in PLANTS for label in (want or "").split("|")}
+    for name, body in text.items():
+        if name.startswith("hw/indexer/"):
+            for label in re.findall(r"\b(a_\w+)\s*: assert", body):
+                if label not in caught:
+                    sys.exit(f"plant.py: {name}: no fault is planted for {label}")
+        (out / "rtl" / pathlib.Path(name).name).write_text(body)
+    (out / "rtl" / "vb_plant_pkg.sv").write_text(
+        '// Generated by plant.py.\npackage vb_plant_pkg;\n  import "DPI-C" function bit vb_plant(input int n);\nendpackage\n')
+    rows = ["// Generated by plant.py."]
+    for name, old, _, want in PLANTS:
+        line = next(i for i, row in enumerate((ROOT / name).read_text().split("\n"), 1) if old.split("\n")[0] in row)
+        rows.append(f'{{"{pathlib.Path(name).name}:{line}", "{want or ""}"}},')
+    (out / "plants.h").write_text("\n".join(rows) + "\n")
+
+
+if __name__ == "__main__":
+    main()
