@@ -143,7 +143,8 @@ module vb_router_core #(
   end
   vb_router_disp #(.P(P), .MAX_PAIRS(MAX_PAIRS)) u_disp (
     .clk_i, .rst_i, .clear_i(start_i), .experts_i, .pairs_i, .capacity_i, .pair_valid_i(g_early), .pair_id_i(g_early_id),
-    .pair_below_i(g_below), .pair_stays_o(g_stays), .finish_i(finish), .room_i(word_room), .step_o(disp_step), .blocked_o(disp_blocked), .busy_o(disp_busy),
+    .pair_below_i(g_below), .pair_stays_o(g_stays), .finish_i(finish), .room_i(word_room),
+    .step_o(disp_step), .blocked_o(disp_blocked), .busy_o(disp_busy),
     .word_valid_o(word_v), .hist_valid_o(hist_v), .hist_o(hist), .hist_last_o(hist_last), .offset_o(offset),
     .offset_last_o(off_last), .beat_valid_o(beat_v), .beat_o(beat));
 

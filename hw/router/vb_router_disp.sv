@@ -49,6 +49,7 @@ module vb_router_disp #(
   logic [NW:0] idx_q;
   logic step, last, drained;
   logic prefix_step, scatter_step, list_step, c1_q, c1_pair_q;
+  logic [8:0] c1_addr_q;
 
   // Scatter never waits. Settle lets the last counter write land.
   assign prefix_step = state_q == Prefix && room_i;
@@ -95,7 +96,7 @@ module vb_router_disp #(
   logic s1_q;                       // a scatter step has its expert
   logic [NW-1:0] s1_idx_q;
   logic c_v, c1_prefix_q, c1_scatter_q, c1_final_q, c1_hlast_q, c1_below_q, c1_nothing_q;
-  logic [8:0] c_addr, c1_addr_q;
+  logic [8:0] c_addr;
   logic [NW-1:0] c1_idx_q;
   logic final_step;
   assign final_step = prefix_step && last;   // the total, no counter behind it
