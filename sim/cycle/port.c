@@ -2,13 +2,15 @@
 // See port.h. Names of signals are those of hw/common/vb_axi_rd.sv, vb_axi_rd_mux.sv and vb_axi_wr.sv; "cycle of an
 // issue" is the one in which `issue` is high there.
 #include "port.h"
+#include <stddef.h>
 #include <string.h>
 
 static uint64_t later(uint64_t a, uint64_t b) { return a > b ? a : b; }
 
 int vb_port_init(struct vb_port *p, const struct vb_cycle_env *env, uint32_t masters, uint32_t depth, uint32_t bursts,
                  uint32_t wr_bursts) {
-  memset(p, 0, sizeof *p);
+  memset(p, 0, offsetof(struct vb_port, wr));
+  memset(&p->wr, 0, offsetof(struct vb_port_wr, cmd));
   p->beat_bytes = env->hw->axi_data_bits / 8;
   while ((1u << p->beat_log2) < p->beat_bytes) p->beat_log2++;
   p->max_burst = env->hw->max_burst;
@@ -21,6 +23,7 @@ int vb_port_init(struct vb_port *p, const struct vb_cycle_env *env, uint32_t mas
     p->held[c] = env->noise && p->held_share[c];
   }
   for (uint32_t m = 0; m < masters; m++) {
+    memset(&p->rd[m], 0, offsetof(struct vb_port_rd, time));
     p->rd[m].depth = depth;
     p->rd[m].bursts = bursts;
     p->rd[m].ar_valid = VB_UNKNOWN;

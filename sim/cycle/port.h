@@ -40,20 +40,21 @@ struct vb_port_command {
 struct vb_port_rd {
   uint32_t depth, bursts;         ///< parameters DEPTH, BURSTS: powers of two
   uint64_t issued, known, popped; ///< beats of bursts issued; with a known time at the output; popped
-  uint64_t time[VB_PORT_DEPTH];   ///< beat i at [i & (depth - 1)]: first cycle at the output, then the cycle of its pop
   uint64_t bursts_out, bursts_in; ///< bursts issued; popped to their end
-  uint64_t end[VB_PORT_BURSTS];   ///< burst b at [b & (bursts - 1)]: its end as a beat number
-  uint64_t end_pop[VB_PORT_BURSTS]; ///< cycle in which its last beat was popped
-  struct vb_port_command cmd[VB_PORT_COMMANDS];
-  uint64_t told, taken; ///< descriptors
-  uint64_t take_time;   ///< of the last one taken
-  uint64_t address;     ///< of the descriptor being split
+  uint64_t told, taken;           ///< descriptors
+  uint64_t take_time;             ///< of the last one taken
+  uint64_t address;               ///< of the descriptor being split
   uint32_t left;
   uint64_t last_issue; ///< cycle of the last issue; the master takes a descriptor from then on
   uint64_t ar_free;    ///< first cycle in which its AR register can be loaded again
   uint64_t ar_valid;   ///< its next burst is at the AR register from this cycle on, or VB_UNKNOWN
   uint64_t ar_address;
   uint32_t ar_beats;
+  // Rings: what was not told is not initialised.
+  uint64_t time[VB_PORT_DEPTH]; ///< beat i at [i & (depth - 1)]: first cycle at the output, then the cycle of its pop
+  uint64_t end[VB_PORT_BURSTS]; ///< burst b at [b & (bursts - 1)]: its end as a beat number
+  uint64_t end_pop[VB_PORT_BURSTS]; ///< cycle in which its last beat was popped
+  struct vb_port_command cmd[VB_PORT_COMMANDS];
 };
 
 struct vb_port_write {
@@ -62,25 +63,26 @@ struct vb_port_write {
 };
 
 struct vb_port_wr {
-  uint32_t bursts; ///< parameter BURSTS
-  struct vb_port_command cmd[VB_PORT_COMMANDS];
+  uint32_t bursts; ///< parameter BURSTS, a power of two
   uint64_t told, taken, take_time;
   uint64_t address;
   uint32_t left; ///< beats of the descriptor being split
   uint64_t last_issue, aw_free;
   uint64_t issued, sent, answered; ///< bursts: issued, all data sent, response known
+  uint32_t beat;                   ///< of burst `sent`, next to load
+  uint64_t next_load, last_w;      ///< cycles: of the W register's next load at the earliest; of the last W handshake
+  uint64_t loaded, data_told, data_used;
+  // Rings, as above.
+  struct vb_port_command cmd[VB_PORT_COMMANDS];
   struct {
     uint64_t address, issue, aw; ///< cycle of the issue, of the AW handshake
     uint32_t beats;
   } burst[VB_PORT_BURSTS];
   uint64_t response[VB_PORT_BURSTS]; ///< burst b at [b & (bursts - 1)]: cycle of its response
-  uint32_t beat;                     ///< of burst `sent`, next to load
-  uint64_t next_load, last_w;        ///< cycles: of the W register's next load at the earliest; of the last W handshake
-  uint64_t loaded, load[VB_PORT_LOADS];
+  uint64_t load[VB_PORT_LOADS];
   struct {
     uint64_t at, count;
   } data[VB_PORT_DATA];
-  uint64_t data_told, data_used;
   struct vb_port_write pending[VB_PORT_BURSTS]; ///< bursts whose data is sent and that the DRAM has not seen
 };
 
@@ -90,8 +92,6 @@ struct vb_port {
   bool held[5];          ///< the channel is ever held
   uint64_t held_seed[5]; ///< of its hash
   uint8_t held_share[5];
-  struct vb_port_rd rd[VB_PORT_MASTERS];
-  struct vb_port_wr wr;
   uint64_t reads, last_beat[VB_PORT_SLAVE]; ///< bursts taken by the slave; cycle of their last beat
   uint64_t r_time;                          ///< cycle of the last beat on R
   uint64_t b_time;
@@ -102,6 +102,8 @@ struct vb_port {
     uint64_t address, free; ///< free: first cycle in which the register can be loaded again
   } mux;
   uint64_t bytes_read, bytes_written;
+  struct vb_port_wr wr;
+  struct vb_port_rd rd[VB_PORT_MASTERS]; ///< the first `masters` of them
 };
 
 /// A port with `masters` read masters of `depth` beats and `bursts` bursts each, behind a multiplexer when there are

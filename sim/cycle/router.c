@@ -3,7 +3,9 @@
 // a latency there; names of events are names of signals. Only who writes next depends on the moment (vb_router_core).
 #include "marks.h"
 #include "port.h"
+#include <stddef.h>
 #include <stdlib.h>
+#include <string.h>
 
 enum {
   PLACES = 8,   ///< rows of the token buffer
@@ -36,7 +38,6 @@ struct stream {
 };
 
 struct router {
-  struct vb_port port;
   struct vb_marks marks;
   uint32_t lanes, lanes_log2, experts, k, room; ///< room: beats free in a queue before a token is issued
   bool aligned;
@@ -58,6 +59,7 @@ struct router {
   enum { PAIRS, PREFIX, LIST, ENDED } phase;
   uint64_t step, step_at;
   uint64_t disp_end;
+  struct vb_port port; ///< last: it clears itself
 };
 
 static uint64_t later(uint64_t a, uint64_t b) { return a > b ? a : b; }
@@ -86,6 +88,19 @@ static inline void push_word(const struct router *r, struct stream *s, uint64_t 
     push_beat(s, c);
     s->lane = 0;
   }
+}
+
+/// n words, one a cycle from c on; `last`: they end the array.
+static void push_words(const struct router *r, struct stream *s, uint64_t c, uint32_t n, bool last) {
+  uint32_t words = s->lane + n;
+  c -= s->lane; // as if the open beat's words had come without a gap
+  uint64_t end = r->lanes;
+  for (; words >= r->lanes; words -= r->lanes, end += r->lanes) push_beat(s, c + end - 1);
+  if (last && words) {
+    push_beat(s, c + end - r->lanes + words - 1);
+    words = 0;
+  }
+  s->lane = words;
 }
 
 /// Whether at most `most` beats are queued in cycle c, which must not go back. Otherwise *retry is the next cycle in
@@ -276,14 +291,12 @@ static bool issue_token(struct router *r) {
   vb_marks_set(&r->marks, WORK, h + 1, h + 1 + r->k);
   vb_marks_set(&r->marks, WORK, h + 1 + GATE, h + 1 + GATE + r->k);
   vb_marks_set(&r->marks, INSIDE, r->row_end[slot] + 1, h + 1 + r->k + GATE);
-  for (uint32_t i = 0; i < r->k; i++) {
-    bool last = t + 1 == r->tokens && i + 1 == r->k;
-    push_word(r, &r->x, h + 1 + GATE + i, last);
-    push_word(r, &r->y, h + 1 + GATE + i, last);
-  }
+  const bool last = t + 1 == r->tokens;
+  push_words(r, &r->x, h + 1 + GATE, r->k, last);
+  push_words(r, &r->y, h + 1 + GATE, r->k, last);
   r->issued++;
   r->try_at = 0;
-  if (r->issued == r->tokens) r->step_at = h + 1 + GATE + r->k + 1; // finish a cycle after the last pair was counted
+  if (last) r->step_at = h + 1 + GATE + r->k + 1; // finish a cycle after the last pair was counted
   return true;
 }
 
@@ -410,8 +423,9 @@ int vb_cycle_router(const struct vb_cycle_env *env, const struct vb_golden_memor
     result->cycles = result->classes[VB_HW_CLASS_BUSY] = 2; // start and check
     return 0;
   }
-  struct router *r = calloc(1, sizeof *r);
+  struct router *r = malloc(sizeof *r);
   if (!r) return -1;
+  memset(r, 0, offsetof(struct router, port));
   int status = vb_port_init(&r->port, env, 1, 64, 16, 8);
   if (status == 0) status = vb_marks_init(&r->marks, VB_CYCLE_START + 2);
   if (status == 0) {

@@ -15,8 +15,8 @@ struct bank {
 };
 
 struct channel {
-  struct bank bank[MAX_BANKS];
-  int64_t act[4]; // the last four ACTs, oldest at act_at: tFAW
+  struct bank bank[MAX_BANKS]; // those of one number in all groups side by side
+  int64_t act[4];              // the last four ACTs, oldest at act_at: tFAW
   uint32_t act_at;
   int64_t group_act[MAX_GROUPS], last_act;
   int64_t group_rd[MAX_GROUPS], group_wr[MAX_GROUPS]; // last column command of each kind and group
@@ -120,9 +120,10 @@ static int64_t activate(const struct vb_dram_part *p, struct channel *ch, struct
 
 /// Column accesses one after another from `address` in one row of every bank group, which reach the channel at time t. In
 /// a channel, from low to high, an address is: byte of the burst, bank group, column, bank, row. So a stream alternates
-/// between bank groups and runs at tCCD_S. end[i]: end of the data of column i on the bus. Always inlined, so that reads
-/// and writes are code of their own.
-static inline __attribute__((always_inline)) void run(struct vb_dram *d, uint64_t address, uint32_t columns,
+/// between bank groups and runs at tCCD_S. end[i]: end of the data of column i on the bus. True when they are tCCD_S apart
+/// and only the first and those of the last round of groups were stored. Always inlined, so that reads and writes are code
+/// of their own.
+static inline __attribute__((always_inline)) bool run(struct vb_dram *d, uint64_t address, uint32_t columns,
                                                       const int64_t t, const bool write, int64_t *end) {
   const struct vb_dram_part *p = &d->part;
   const uint64_t chunk = address >> d->interleave_log2;
@@ -134,7 +135,7 @@ static inline __attribute__((always_inline)) void run(struct vb_dram *d, uint64_
   x >>= d->groups_log2 + d->columns_log2;
   const int64_t row = (int64_t)(x >> d->banks_log2);
   // Low row bits permute the banks, so that power-of-two strides do not all meet in one.
-  struct bank *bank = &ch->bank[((uint32_t)x ^ (uint32_t)row) & bank_mask];
+  struct bank *bank = &ch->bank[(uint64_t)(((uint32_t)x ^ (uint32_t)row) & bank_mask) << d->groups_log2];
   if (ch->refresh <= t) refresh(d, ch, t);
 
   // What follows a column command: end of its data, next command (in another group, in this one), earliest precharge.
@@ -150,18 +151,18 @@ static inline __attribute__((always_inline)) void run(struct vb_dram *d, uint64_
   const uint32_t first = columns < groups ? columns : groups, last = columns - first;
   uint32_t hits = last;
   bool quiet = from >= cas + ccd_l && (write || from >= ch->last_wr_end + wtr_l) && ccd_l <= d->rotation;
-  for (uint32_t i = 0; i < first; i++)
-    quiet = quiet && bank[(uint64_t)((group + i) & mask) << d->banks_log2].row == row;
+  for (uint32_t i = 0; i < first; i++) quiet = quiet && bank[(group + i) & mask].row == row;
   if (quiet) {
     // Rows are open and whatever came before is past: commands at tCCD_S from the first moment on.
     hits = columns;
-    for (uint32_t i = 0; i < columns; i++) end[i] = from + data + (int64_t)i * ccd_s;
+    end[0] = from + data;
+    for (uint32_t i = last; i < columns; i++) end[i] = from + data + (int64_t)i * ccd_s;
     cas = from + (int64_t)(columns - 1) * ccd_s;
   } else {
     // The first access to each group may open its bank and waits for whatever came before; the others follow at tCCD.
     for (uint32_t i = 0; i < first; i++) {
       const uint32_t g = (group + i) & mask;
-      struct bank *bk = bank + ((uint64_t)g << d->banks_log2);
+      struct bank *bk = bank + g;
       if (bk->row == row) {
         hits++;
       } else if (bk->row < 0) {
@@ -182,7 +183,7 @@ static inline __attribute__((always_inline)) void run(struct vb_dram *d, uint64_
   }
   for (uint32_t i = last; i < columns; i++) { // what the last access to each group leaves behind
     const uint32_t g = (group + i) & mask;
-    struct bank *bk = bank + ((uint64_t)g << d->banks_log2);
+    struct bank *bk = bank + g;
     group_last[g] = end[i] - data;
     if (write) ch->group_wr_end[g] = end[i];
     bk->pre_ok = later(bk->pre_ok, end[i] - data + close);
@@ -196,6 +197,7 @@ static inline __attribute__((always_inline)) void run(struct vb_dram *d, uint64_
     ch->last_rd = cas;
     d->stats.bytes_read += (uint64_t)columns << d->burst_log2;
   }
+  return quiet;
 }
 
 uint64_t vb_dram_access(struct vb_dram *d, uint64_t now, uint64_t address, uint32_t beats, uint32_t beat_bytes,
@@ -209,31 +211,28 @@ uint64_t vb_dram_access(struct vb_dram *d, uint64_t now, uint64_t address, uint3
     behind += (h & 7) < 5 ? 0 : (int64_t)((h >> 8) & 63) * clock;
   }
   d->accesses++;
-  const uint64_t burst = p->burst_bytes, stop = address + (uint64_t)beats * beat_bytes;
-  uint64_t at = address & ~(burst - 1), beat_end = address + beat_bytes, cycle = now;
+  const uint64_t stop = address + (uint64_t)beats * beat_bytes, step = p->ccd_s;
+  uint64_t at = address & ~(uint64_t)(p->burst_bytes - 1), beat_end = address + beat_bytes, cycle = now;
   int64_t end[MAX_COLUMNS], last = (int64_t)now * clock, there = last; // there: the time of `cycle`
   while (at < stop) {
     uint64_t to = (at & ~(d->run_bytes - 1)) + d->run_bytes;
     if (to > stop) to = stop;
-    uint32_t columns = (uint32_t)((to - at + burst - 1) >> d->burst_log2);
+    uint32_t columns = (uint32_t)((to - at + p->burst_bytes - 1) >> d->burst_log2);
     if (columns > MAX_COLUMNS) columns = MAX_COLUMNS;
-    if (write) run(d, at, columns, arrive, true, end);
-    else run(d, at, columns, arrive, false, end);
-    for (uint32_t i = 0; i < columns; i++) { // a column may end several beats, a beat may need several columns
-      at += burst;
-      last = later(last, end[i]);
-      if (beat_end > at) continue;
+    const bool even = write ? run(d, at, columns, arrive, true, end) : run(d, at, columns, arrive, false, end);
+    const uint64_t next = at + ((uint64_t)columns << d->burst_log2);
+    for (; beat_end <= next && beat_end <= stop; beat_end += beat_bytes) { // a beat is there with its last column
+      const uint64_t column = (beat_end - 1 - at) >> d->burst_log2;
+      last = later(last, even ? end[0] + (int64_t)(column * step) : end[column]);
       const int64_t t = last + behind;
       if (t > there + 4 * clock) {
         cycle = (uint64_t)((t + clock - 1) / clock);
         there = (int64_t)cycle * clock;
       }
       for (; there < t; there += clock) cycle++;
-      do {
-        *ready++ = cycle;
-        beat_end += beat_bytes;
-      } while (beat_end <= at && beat_end <= stop);
+      *ready++ = cycle;
     }
+    at = next;
   }
   return cycle;
 }

@@ -21,22 +21,23 @@ PY
 check json_adds_up json_adds_up
 
 # A captured case: the device counts what the model predicts. Without banks, as buffers lie elsewhere on the device.
-captured() { # UNIT FAULT...: a case of it, by a planted fault
+captured() { # MODEL UNIT: a case of it, by a planted fault
   rm -rf "$vb_tmp/cases"
-  "$verbatim" verify models/tiny/moe --tokens 1,2,3,4,5,6,7 --steps 0 --cases "$vb_tmp/cases" --devices cpu \
-    --inject "output:layer.1.$1:5:3" -q >"$vb_tmp/v.out" 2>&1 || true
+  "$verbatim" verify "$1" --tokens 1,2,3,4,5,6,7 --steps 0 --cases "$vb_tmp/cases" --devices cpu \
+    --inject "output:layer.1.$2:5:3" -q >"$vb_tmp/v.out" 2>&1 || true
   ls "$vb_tmp"/cases/*.h5
 }
-case_costs_what_the_device_counts() {
+case_costs_what_the_device_counts() { # MODEL UNIT
   local file device model
-  file=$(captured router)
+  file=$(captured "$@")
   device=$(VERBATIM_SIM_DRAM=ideal "$verbatim" replay "$file" --devices sim-base | sed -n 's/.*: \([0-9]*\) simulated cycles.*/\1/p')
   "$verbatim" cycles "$file" --dram ideal --json "$vb_tmp/c.json"
   model=$(sed -n 's/^ "cycles": \([0-9]*\),$/\1/p' "$vb_tmp/c.json")
   echo "device $device, model $model"
   [[ -n $device && $device == "$model" ]]
 }
-check case_costs_what_the_device_counts case_costs_what_the_device_counts
+check router_case_costs_what_the_device_counts case_costs_what_the_device_counts models/tiny/moe router
+check indexer_case_costs_what_the_device_counts case_costs_what_the_device_counts models/tiny/dsa indexer
 
 model_step() { # every MoE layer of the model, jobs of one shape together
   "$verbatim" cycles models/qwen3-30b-a3b.json --prefill 64 --config paper --dram hbm2e --json "$vb_tmp/m.json"

@@ -14,9 +14,9 @@ plan_for() {
 import json, sys
 path, device = sys.argv[1:]
 plan = json.load(open(path))
-for name, split in plan["operators"].items():
-    if name.endswith(".router"):
-        split["parts"] = [{"begin": 0, "device": "sim-base-fast"}]
+for name in list(plan["operators"]):
+    if name.endswith((".router", ".indexer")):
+        plan["operators"][name] = {"axis": "tokens", "parts": [{"begin": 0, "device": "sim-base-fast"}]}
 text = json.dumps(plan).replace("sim-base-fast", device)
 open(path, "w").write(text)
 PY
@@ -40,15 +40,18 @@ for op in result["operators"]:
 PY
 }
 
-same_cycles() {
-  cycles_on "$model" sim-base "$@" >"$vb_tmp/rtl"
-  cycles_on "$model" sim-base-fast "$@" >"$vb_tmp/fast"
-  [[ $(grep -c router "$vb_tmp/rtl") == 4 ]] || { cat "$vb_tmp/rtl" && return 1; }
+same_cycles() { # MODEL OPERATOR [VAR=VALUE]...: all four layers have one
+  local on=$1 operator=$2
+  shift 2
+  cycles_on "$on" sim-base "$@" >"$vb_tmp/rtl"
+  cycles_on "$on" sim-base-fast "$@" >"$vb_tmp/fast"
+  [[ $(grep -c "$operator" "$vb_tmp/rtl") == 4 ]] || { cat "$vb_tmp/rtl" && return 1; }
   diff "$vb_tmp/rtl" "$vb_tmp/fast"
 }
 # Without banks: the two devices probe other sets of units, so buffers may lie elsewhere. Parts with banks: tests/hw/cycle.
-check same_bits_and_cycles same_cycles VERBATIM_SIM_DRAM=ideal
-check same_cycles_with_noise same_cycles VERBATIM_SIM_DRAM=ideal VERBATIM_SIM_SEED=7
+check same_bits_and_cycles same_cycles "$model" router VERBATIM_SIM_DRAM=ideal
+check same_cycles_with_noise same_cycles "$model" router VERBATIM_SIM_DRAM=ideal VERBATIM_SIM_SEED=7
+check same_cycles_of_an_indexer same_cycles models/tiny/dsa indexer VERBATIM_SIM_DRAM=ideal VERBATIM_SIM_SEED=3
 
 another_part_differs() {
   cycles_on "$model" sim-base-fast VERBATIM_SIM_DRAM=ddr4-2400 >"$vb_tmp/a"
