@@ -268,6 +268,45 @@ void silent_memory() {
   }
 }
 
+// Every unit passes with a limit of as many cycles as its job takes, and is aborted with less; the next job needs no reset.
+void watchdogs() {
+  struct vb_rng r = vb_test_rng();
+  for (uint64_t round = 0; round < vb_test_count(4, 100); round++) {
+    for (uint32_t u = 0; u < TJOB_UNITS; u++) {
+      std::vector<uint8_t> want;
+      Shell s(parts[round % 3], round % 2, vb_rng_next(&r));
+      std::vector<tjob> jobs = make(&r, 1, 4, s.memory, want);
+      std::vector<tjob> one;
+      for (const tjob &j : jobs)
+        if (j.window == u) one.push_back(j);
+      if (one.empty()) continue;
+      const std::vector<uint8_t> before = s.memory;
+      want = before;
+      tjob_golden(one.data(), want.data());
+      const auto with = [&](uint64_t limit) {
+        s.memory = before;
+        s.begin();
+        return run(s, one, limit, 20000000).front();
+      };
+      const Outcome plain = with(0);
+      if (plain.error || plain.cycles < 4) continue; // nothing that could take too long
+      const Outcome enough = with(plain.cycles);
+      VB_CHECK(enough.error == 0 && enough.cycles == plain.cycles, "%s: %llu cycles, then 0x%02x after %llu",
+               tjob_name(u), static_cast<unsigned long long>(plain.cycles), enough.error,
+               static_cast<unsigned long long>(enough.cycles));
+      compare(s, want, enough.written);
+      for (uint64_t limit : {plain.cycles - 1, 3 + vb_rng_below(&r, plain.cycles - 3)}) {
+        const Outcome o = with(limit);
+        VB_CHECK(o.error == VB_HW_ERR_WATCHDOG && o.idle, "%s: limit %llu of %llu: error 0x%02x", tjob_name(u),
+                 static_cast<unsigned long long>(limit), static_cast<unsigned long long>(plain.cycles), o.error);
+        const Outcome again = with(0);
+        CU_ASSERT_EQUAL(again.error, 0);
+        compare(s, want, again.written);
+      }
+    }
+  }
+}
+
 // The map: unit windows do not see each other's registers, the shell's words are what they say, the rest reads 0.
 void registers() {
   Shell s("ideal", false, 1);
@@ -293,11 +332,9 @@ void registers() {
   CU_ASSERT_EQUAL(s.reg(0, VB_HW_REG_ARGS), 0x1000);
 }
 
-const struct vb_test tests[] = {{"registers", registers},
-                                {"all_units_at_once", all_units_at_once},
-                                {"reset_anywhere", reset_anywhere},
-                                {"silent_memory", silent_memory},
-                                {nullptr, nullptr}};
+const struct vb_test tests[] = {{"registers", registers},           {"all_units_at_once", all_units_at_once},
+                                {"reset_anywhere", reset_anywhere}, {"watchdogs", watchdogs},
+                                {"silent_memory", silent_memory},   {nullptr, nullptr}};
 
 } // namespace
 
