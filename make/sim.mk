@@ -102,12 +102,12 @@ $(SIM_DIR)/obj/%.o: sim/harness/%.cc $(SIM_DIR)/units.inc make/sim.mk
 $(SIM_DIR)/obj/dram/%.o: sim/dram/%.c make/sim.mk
 	@mkdir -p $(@D)
 	$(call say,CC,$<)
-	$(Q)$(CCACHE) $(CC) $(SIM_CFLAGS) $(SIM_ARCH) -c -o $@ $<
+	$(Q)$(CCACHE) $(CC) $(SIM_CFLAGS) $(if $(filter -O2,$(or $(OPT),-O2)),-O3) -c -o $@ $<
 $(SIM_DIR)/obj/c/sim/cycle/jobs.o: $(SIM_DIR)/units.inc
 $(SIM_DIR)/obj/c/sim/cycle/%.o: sim/cycle/%.c make/sim.mk
 	@mkdir -p $(@D)
 	$(call say,CC,$<)
-	$(Q)$(CCACHE) $(CC) $(SIM_CFLAGS) $(SIM_ARCH) -Ihost/include -I$(SIM_DIR) -c -o $@ $<
+	$(Q)$(CCACHE) $(CC) $(SIM_CFLAGS) $(if $(filter -O2,$(or $(OPT),-O2)),-O3) -Ihost/include -I$(SIM_DIR) -c -o $@ $<
 $(SIM_DIR)/obj/c/%.o: %.c make/sim.mk
 	@mkdir -p $(@D)
 	$(call say,CC,$<)

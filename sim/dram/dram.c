@@ -24,14 +24,28 @@ struct channel {
   int64_t group_wr_end[MAX_GROUPS], last_wr_end; // end of write data: tWTR
   int64_t refresh;                               // next refresh is due
   bool wrote;                                    // direction of the last column command
+  // A quiet run over all groups of one row (see run) that was not entered into banks and groups yet: the next one
+  // in the same row replaces it. NULL: there is none.
+  struct bank *bank_due;
+  int64_t row_due, cas_due; // cas_due: command of the last round's first column, in group_due
+  uint32_t group_due;
+};
+
+/// What follows a column command: end of its data, next command in another group and in this one, earliest precharge.
+/// turn: from the last command (data) of the other direction; read data must leave the bus before write data enters, with
+/// one clock of gap.
+struct after {
+  int64_t data, ccd_s, ccd_l, close, turn, wtr_l;
 };
 
 struct vb_dram {
   struct vb_dram_part part;
+  struct after after[2];                                                                      // a read, a write
   uint32_t interleave_log2, channels_log2, burst_log2, groups_log2, columns_log2, banks_log2; // of the address map
   int64_t rotation;   // from group to the same group again at tCCD_S
   uint64_t run_bytes; // see run()
   uint32_t clock_ps;
+  double per_clock; // its inverse, a little less
   bool noise;
   uint64_t seed, accesses;
   struct vb_dram_stats stats;
@@ -54,6 +68,7 @@ void vb_dram_reset(struct vb_dram *d) {
     ch->last_act = ch->last_rd = ch->last_wr = ch->last_wr_end = T_NONE;
     ch->act_at = 0;
     ch->wrote = false;
+    ch->bank_due = NULL;
     // All channels together: an interleaved stream would otherwise wait for each of them in turn.
     ch->refresh = d->part.rfc ? d->part.refi : INT64_MAX;
   }
@@ -76,8 +91,12 @@ struct vb_dram *vb_dram_new(const struct vb_dram_part *part, uint32_t clock_ps, 
   d->banks_log2 = log2_of(part->banks_per_group);
   uint64_t rows = (uint64_t)part->row_bytes * part->bank_groups;
   d->run_bytes = part->interleave < rows ? part->interleave : rows;
+  const int64_t rd = (int64_t)part->cl + part->burst, wr = (int64_t)part->cwl + part->burst;
+  d->after[0] = (struct after){rd, part->ccd_s, part->ccd_l, part->rtp, part->wtr_s, part->wtr_l};
+  d->after[1] = (struct after){wr, part->ccd_s, part->ccd_l_wr, wr + part->wr, rd + part->tck - part->cwl, 0};
   d->rotation = (int64_t)part->ccd_s * part->bank_groups;
   d->clock_ps = clock_ps;
+  d->per_clock = (1 - 0x1p-40) / clock_ps;
   d->noise = noise;
   d->seed = seed;
   vb_dram_reset(d);
@@ -87,10 +106,28 @@ struct vb_dram *vb_dram_new(const struct vb_dram_part *part, uint32_t clock_ps, 
 void vb_dram_free(struct vb_dram *d) { free(d); }
 const struct vb_dram_stats *vb_dram_get_stats(const struct vb_dram *d) { return &d->stats; }
 
+/// What the last access to a group at `cas` leaves behind.
+static inline void leave(struct channel *ch, const struct after *k, struct bank *bank, uint32_t g, int64_t cas,
+                         bool write) {
+  (write ? ch->group_wr : ch->group_rd)[g] = cas;
+  if (write) ch->group_wr_end[g] = cas + k->data;
+  bank[g].pre_ok = later(bank[g].pre_ok, cas + k->close);
+}
+
+/// Enters what is due.
+static void enter(struct vb_dram *d, struct channel *ch) {
+  const struct after *k = &d->after[ch->wrote];
+  const uint32_t groups = d->part.bank_groups;
+  for (uint32_t i = 0; i < groups; i++)
+    leave(ch, k, ch->bank_due, (ch->group_due + i) & (groups - 1), ch->cas_due + i * k->ccd_s, ch->wrote);
+  ch->bank_due = NULL;
+}
+
 /// All refreshes due by t: banks are precharged, the channel rests for tRFC.
 static void refresh(struct vb_dram *d, struct channel *ch, int64_t t) {
   const struct vb_dram_part *p = &d->part;
   uint32_t banks = p->bank_groups * p->banks_per_group;
+  if (ch->bank_due) enter(d, ch);
   while (ch->refresh <= t) {
     int64_t start = ch->refresh;
     for (uint32_t b = 0; b < banks; b++) // includes the precharge
@@ -121,7 +158,7 @@ static int64_t activate(const struct vb_dram_part *p, struct channel *ch, struct
 /// Column accesses one after another from `address` in one row of every bank group, which reach the channel at time t. In
 /// a channel, from low to high, an address is: byte of the burst, bank group, column, bank, row. So a stream alternates
 /// between bank groups and runs at tCCD_S. end[i]: end of the data of column i on the bus. True when they are tCCD_S apart
-/// and only the first and those of the last round of groups were stored. Always inlined, so that reads and writes are code
+/// and only the first was stored. Always inlined, so that reads and writes are code
 /// of their own.
 static inline __attribute__((always_inline)) bool run(struct vb_dram *d, uint64_t address, uint32_t columns,
                                                       const int64_t t, const bool write, int64_t *end) {
@@ -138,28 +175,36 @@ static inline __attribute__((always_inline)) bool run(struct vb_dram *d, uint64_
   struct bank *bank = &ch->bank[(uint64_t)(((uint32_t)x ^ (uint32_t)row) & bank_mask) << d->groups_log2];
   if (ch->refresh <= t) refresh(d, ch, t);
 
-  // What follows a column command: end of its data, next command (in another group, in this one), earliest precharge.
-  const int64_t data = (int64_t)(write ? p->cwl : p->cl) + p->burst, ccd_s = p->ccd_s;
-  const int64_t ccd_l = write ? p->ccd_l_wr : p->ccd_l, close = write ? data + p->wr : p->rtp, wtr_l = p->wtr_l;
-  int64_t cas = write ? ch->last_wr : ch->last_rd, *group_last = write ? ch->group_wr : ch->group_rd;
-  // The direction of the bus: read data must leave it before write data enters, with one clock of gap.
-  const int64_t turned = write ? ch->last_rd + p->cl + p->burst + p->tck - p->cwl : ch->last_wr_end + p->wtr_s;
-  const int64_t from = later(t, turned);
-  if (ch->wrote != write) d->stats.turnarounds++;
-  ch->wrote = write;
-
+  const struct after *k = &d->after[write];
+  const int64_t data = k->data, ccd_s = k->ccd_s, ccd_l = k->ccd_l;
   const uint32_t first = columns < groups ? columns : groups, last = columns - first;
   uint32_t hits = last;
-  bool quiet = from >= cas + ccd_l && (write || from >= ch->last_wr_end + wtr_l) && ccd_l <= d->rotation;
-  for (uint32_t i = 0; i < first; i++) quiet = quiet && bank[(group + i) & mask].row == row;
+  int64_t cas = write ? ch->last_wr : ch->last_rd;
+  // The direction of the bus may have to turn.
+  const int64_t from = later(t, (write ? ch->last_rd : ch->last_wr_end) + k->turn);
+  // Whatever came before is past: where rows are open, commands go at tCCD_S from the first moment on.
+  bool quiet = from >= cas + ccd_l && (write || from >= ch->last_wr_end + k->wtr_l) && ccd_l <= d->rotation;
+  if (!quiet || ch->bank_due != bank || ch->row_due != row || ch->wrote != write || columns < groups) {
+    if (ch->bank_due) enter(d, ch);
+    for (uint32_t i = 0; i < first; i++) quiet = quiet && bank[(group + i) & mask].row == row;
+    if (ch->wrote != write) d->stats.turnarounds++;
+    ch->wrote = write;
+  }
   if (quiet) {
-    // Rows are open and whatever came before is past: commands at tCCD_S from the first moment on.
     hits = columns;
     end[0] = from + data;
-    for (uint32_t i = last; i < columns; i++) end[i] = from + data + (int64_t)i * ccd_s;
     cas = from + (int64_t)(columns - 1) * ccd_s;
+    if (columns >= groups) {
+      ch->bank_due = bank;
+      ch->row_due = row;
+      ch->cas_due = from + (int64_t)last * ccd_s;
+      ch->group_due = (group + last) & mask;
+    } else {
+      for (uint32_t i = 0; i < columns; i++) leave(ch, k, bank, (group + i) & mask, from + i * ccd_s, write);
+    }
   } else {
     // The first access to each group may open its bank and waits for whatever came before; the others follow at tCCD.
+    const int64_t *group_last = write ? ch->group_wr : ch->group_rd;
     for (uint32_t i = 0; i < first; i++) {
       const uint32_t g = (group + i) & mask;
       struct bank *bk = bank + g;
@@ -173,20 +218,14 @@ static inline __attribute__((always_inline)) bool run(struct vb_dram *d, uint64_
         activate(p, ch, bk, g, later(t, bk->pre_ok) + p->rp, row);
       }
       cas = later(later(later(from, bk->cas_ok), cas + ccd_s), group_last[g] + ccd_l);
-      if (!write) cas = later(cas, ch->group_wr_end[g] + wtr_l);
+      if (!write) cas = later(cas, ch->group_wr_end[g] + k->wtr_l);
       end[i] = cas + data;
     }
     for (uint32_t i = first; i < columns; i++) {
       cas = later(cas + ccd_s, end[i - groups] - data + ccd_l);
       end[i] = cas + data;
     }
-  }
-  for (uint32_t i = last; i < columns; i++) { // what the last access to each group leaves behind
-    const uint32_t g = (group + i) & mask;
-    struct bank *bk = bank + g;
-    group_last[g] = end[i] - data;
-    if (write) ch->group_wr_end[g] = end[i];
-    bk->pre_ok = later(bk->pre_ok, end[i] - data + close);
+    for (uint32_t i = last; i < columns; i++) leave(ch, k, bank, (group + i) & mask, end[i] - data, write);
   }
   d->stats.hits += hits;
   if (write) {
@@ -225,10 +264,14 @@ uint64_t vb_dram_access(struct vb_dram *d, uint64_t now, uint64_t address, uint3
       const uint64_t column = (beat_end - 1 - at) >> d->burst_log2;
       last = later(last, even ? end[0] + (int64_t)(column * step) : end[column]);
       const int64_t t = last + behind;
-      if (t > there + 4 * clock) {
-        cycle = (uint64_t)((t + clock - 1) / clock);
-        there = (int64_t)cycle * clock;
+      if (t > there + 4 * clock) { // most of the way in one step, which may be short but not too far
+        const int64_t jump = (int64_t)((double)(t - there) * d->per_clock);
+        cycle += (uint64_t)jump;
+        there += jump * clock;
       }
+      const bool behind_it = there < t; // the usual step, without a branch that cannot be foretold
+      cycle += behind_it;
+      there += behind_it ? clock : 0;
       for (; there < t; there += clock) cycle++;
       *ready++ = cycle;
     }
