@@ -239,43 +239,88 @@ static inline __attribute__((always_inline)) bool run(struct vb_dram *d, uint64_
   return quiet;
 }
 
+/// Times of an access while its beats are being finished one after another.
+struct finish {
+  int64_t clock, behind; // behind: from the end of the data to the accelerator
+  double per_clock;
+  int64_t last, there; // end of the data so far; time of `cycle`
+  uint64_t cycle;
+};
+
+/// First cycle in which data that leaves the bus at `end`, and all data before it, can be there.
+static inline uint64_t finish(struct finish *f, int64_t end) {
+  f->last = later(f->last, end);
+  const int64_t t = f->last + f->behind;
+  if (t > f->there + 4 * f->clock) { // most of the way in one step, which may be short but not too far
+    const int64_t jump = (int64_t)((double)(t - f->there) * f->per_clock);
+    f->cycle += (uint64_t)jump;
+    f->there += jump * f->clock;
+  }
+  const bool step = f->there < t; // the usual one, without a branch that cannot be foretold
+  f->cycle += step;
+  f->there += step ? f->clock : 0;
+  for (; f->there < t; f->there += f->clock) f->cycle++;
+  return f->cycle;
+}
+
+static inline bool run_of(struct vb_dram *d, uint64_t address, uint32_t columns, int64_t t, bool write, int64_t *end) {
+  return write ? run(d, address, columns, t, true, end) : run(d, address, columns, t, false, end);
+}
+
+/// An access to two channels in turn, each of which sees its part as one run. False: it is too short for that, or too long, or
+/// a row ends in it.
+static bool two_channels(struct vb_dram *d, uint64_t at, uint64_t stop, int64_t t, bool write, struct finish *f,
+                         uint64_t beat_end, uint32_t beat_bytes, uint64_t *ready) {
+  const uint32_t inter = d->part.interleave, chunk_log2 = d->interleave_log2 - d->burst_log2,
+                 chunk_columns = 1u << chunk_log2;
+  const uint64_t rows = (uint64_t)d->part.row_bytes * d->part.bank_groups * 2;
+  const uint64_t begin = at & ~(uint64_t)(inter - 1), burst = d->part.burst_bytes;
+  const uint64_t until = (stop + burst - 1) & ~(burst - 1), second = begin + inter;
+  if (until <= second + inter || (begin ^ (until - 1)) & ~(rows - 1) || until - at > MAX_COLUMNS * burst) return false;
+  // Columns of each: whole chunks, less what is missing at the begin and at the end.
+  const uint64_t chunks = (until - begin + inter - 1) >> d->interleave_log2;
+  uint32_t columns[2] = {(uint32_t)((chunks + 1) / 2) * chunk_columns, (uint32_t)(chunks / 2) * chunk_columns};
+  const uint32_t skip = (uint32_t)((at - begin) >> d->burst_log2);
+  columns[0] -= skip;
+  columns[(chunks - 1) & 1] -= (uint32_t)((begin + chunks * inter - until) >> d->burst_log2);
+  int64_t end[2][MAX_COLUMNS];
+  const bool even[2] = {run_of(d, at, columns[0], t, write, end[0]), run_of(d, second, columns[1], t, write, end[1])};
+  for (; beat_end <= stop; beat_end += beat_bytes) {
+    const uint64_t column = (beat_end - 1 - begin) >> d->burst_log2, chunk = column >> chunk_log2;
+    const uint32_t side = (uint32_t)chunk & 1;
+    const uint64_t k = (chunk >> 1) * chunk_columns + (column & (chunk_columns - 1)) - (side ? 0 : skip);
+    *ready++ = finish(f, even[side] ? end[side][0] + (int64_t)k * d->part.ccd_s : end[side][k]);
+  }
+  return true;
+}
+
 uint64_t vb_dram_access(struct vb_dram *d, uint64_t now, uint64_t address, uint32_t beats, uint32_t beat_bytes,
                         bool write, uint64_t *ready) {
   const struct vb_dram_part *p = &d->part;
   // Half of the controller's latency is before the DRAM, half behind it.
-  const int64_t clock = d->clock_ps, arrive = (int64_t)now * clock + p->controller / 2;
-  int64_t behind = p->controller - p->controller / 2;
+  const int64_t clock = d->clock_ps, begin = (int64_t)now * clock, arrive = begin + p->controller / 2;
+  struct finish f = {clock, p->controller - p->controller / 2, d->per_clock, begin, begin, now};
   if (d->noise) { // mostly none, sometimes up to 63 cycles: what a shared controller does to its clients
     uint64_t h = vb_hash2(d->seed ^ 0x6d656d6f7279u, d->accesses);
-    behind += (h & 7) < 5 ? 0 : (int64_t)((h >> 8) & 63) * clock;
+    f.behind += (h & 7) < 5 ? 0 : (int64_t)((h >> 8) & 63) * clock;
   }
   d->accesses++;
-  const uint64_t stop = address + (uint64_t)beats * beat_bytes, step = p->ccd_s;
-  uint64_t at = address & ~(uint64_t)(p->burst_bytes - 1), beat_end = address + beat_bytes, cycle = now;
-  int64_t end[MAX_COLUMNS], last = (int64_t)now * clock, there = last; // there: the time of `cycle`
+  const uint64_t stop = address + (uint64_t)beats * beat_bytes;
+  uint64_t at = address & ~(uint64_t)(p->burst_bytes - 1), beat_end = address + beat_bytes;
+  if (p->channels == 2 && two_channels(d, at, stop, arrive, write, &f, beat_end, beat_bytes, ready)) return f.cycle;
+  int64_t end[MAX_COLUMNS];
   while (at < stop) {
     uint64_t to = (at & ~(d->run_bytes - 1)) + d->run_bytes;
     if (to > stop) to = stop;
     uint32_t columns = (uint32_t)((to - at + p->burst_bytes - 1) >> d->burst_log2);
     if (columns > MAX_COLUMNS) columns = MAX_COLUMNS;
-    const bool even = write ? run(d, at, columns, arrive, true, end) : run(d, at, columns, arrive, false, end);
+    const bool even = run_of(d, at, columns, arrive, write, end);
     const uint64_t next = at + ((uint64_t)columns << d->burst_log2);
     for (; beat_end <= next && beat_end <= stop; beat_end += beat_bytes) { // a beat is there with its last column
       const uint64_t column = (beat_end - 1 - at) >> d->burst_log2;
-      last = later(last, even ? end[0] + (int64_t)(column * step) : end[column]);
-      const int64_t t = last + behind;
-      if (t > there + 4 * clock) { // most of the way in one step, which may be short but not too far
-        const int64_t jump = (int64_t)((double)(t - there) * d->per_clock);
-        cycle += (uint64_t)jump;
-        there += jump * clock;
-      }
-      const bool behind_it = there < t; // the usual step, without a branch that cannot be foretold
-      cycle += behind_it;
-      there += behind_it ? clock : 0;
-      for (; there < t; there += clock) cycle++;
-      *ready++ = cycle;
+      *ready++ = finish(&f, even ? end[0] + (int64_t)column * p->ccd_s : end[column]);
     }
     at = next;
   }
-  return cycle;
+  return f.cycle;
 }
