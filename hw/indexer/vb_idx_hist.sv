@@ -49,9 +49,7 @@ module vb_idx_hist #(
           byp_q <= c1_q && h1_q && a1_q == digit_i[8*l + 1 +: 7];  // written in this very cycle
           near_q <= next;
         end
-        if (c1_q) begin
-          if (h1_q) mem[a1_q] <= next;
-        end else if (s1_q) mem[~pair1_q] <= '0;
+        if (c1_q ? h1_q : s1_q) mem[c1_q ? a1_q : ~pair1_q] <= c1_q ? next : '0;
       end
     end
   end
