@@ -48,8 +48,9 @@ const vb_sim_config configs[] = {
      1000,
      kernels,
      2,
-     {"memory", "drain"}},
-    {"tiny", "double lanes=1", 0x1122334455667788u, 0, 1u << 20, 10000, 0, 0, kernels, 1, {}},
+     {"memory", "drain"},
+     0},
+    {"tiny", "double lanes=1", 0x1122334455667788u, 0, 1u << 20, 10000, 0, 0, kernels, 1, {}, 0},
 };
 
 uint32_t config_count() { return 2; }
