@@ -139,6 +139,7 @@ module vb_attention #(
   logic [W-1:0] word;
   logic [2:0] word_kind, m_off;
   logic [255:0] head;
+  logic [4:0] nbk, nbv;
   vb_attn_gear #(.DW(DW), .W(W)) u_gear (
     .clk_i(ap_clk), .rst_i(rst), .flush_i(flush), .nbk_i(nbk), .in_valid_i(beat_valid), .in_ready_o(beat_ready),
     .in_data_i(beat_data), .in_tag_i(beat_tag), .in_last_i(beat_last), .out_valid_o(word_valid), .out_ready_i(word_ready),
@@ -153,7 +154,7 @@ module vb_attention #(
   logic [20:0] n, na, start_key, base;
   logic [RW-1:0] q_row, recip_row, walk_row;
   logic [8:0] ref_word, walk_head;
-  logic [4:0] nbk, nbv, x_blk;
+  logic [4:0] x_blk;
   logic [31:0] rem;
   assign nbk = args[64*vb_attn_pkg::ArgDk + 5 +: 5];
   assign nbv = args[64*vb_attn_pkg::ArgDv + 5 +: 5];

@@ -54,7 +54,7 @@ module vb_attn_fetch #(
   logic [AW-1:0] base, base_q, prod_q, addr;
   logic [31:0] key, stride, stride_q;
   logic [CNTW-1:0] num, left_q;
-  logic [4:0] units;
+  logic [4:0] blocks;
   logic [LW-1:0] units_q, span;
   logic seen_q, last, take;
 
@@ -64,8 +64,8 @@ module vb_attn_fetch #(
     .pop_i(load), .data_o(front), .empty_o(empty), .count_o(count));
 
   assign cmd_ready_o = !full;
-  assign {kind, list, base, key, stride, num, units} = front;
-  assign dense = (stride == (32'(units) << 5)) && !list;
+  assign {kind, list, base, key, stride, num, blocks} = front;
+  assign dense = (stride == (32'(blocks) << 5)) && !list;
   assign load  = !empty && !busy_q && !flush_i;
   assign take  = rd_valid_o && rd_ready_i;
   assign last  = take && left_q == CNTW'(1);
@@ -134,7 +134,7 @@ module vb_attn_fetch #(
       base_q   <= base;
       stride_q <= stride;
       left_q   <= dense ? CNTW'(1) : num;
-      units_q  <= dense ? LW'(units) * LW'(num) : LW'(units);
+      units_q  <= dense ? LW'(blocks) * LW'(num) : LW'(blocks);
     end else if (take) begin
       if (!list_q) base_q <= base_q + AW'(stride_q);
       left_q <= left_q - CNTW'(1);

@@ -133,8 +133,10 @@ module vb_router_rank #(
           else above = above + 3'd1;
         end
       end
-      above_q[32'(j_q)*3 +: 3] <= above;
-      rank_q[32'(j_q)*32 +: 32] <= rank;
+      for (int g = 0; g < G; g++) if (j_q == 3'(g)) begin
+        above_q[g*3 +: 3] <= above;
+        rank_q[g*32 +: 32] <= rank;
+      end
     end
   end
   assign done_o = counted_q;

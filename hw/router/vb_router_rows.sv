@@ -130,8 +130,11 @@ module vb_router_rows #(
       end
     end
     if (s_v && s_last) begin
-      beats_q[wr_row_q*BW +: BW] <= s_beat;
-      off_q[wr_row_q*LGP +: LGP] <= s_off;
+      // A loop over constant places is a decoder; a variable place on the left would be a barrel shifter as wide as the register.
+      for (int i = 0; i < N; i++) if (wr_row_q == LGN'(i)) begin
+        beats_q[i*BW +: BW] <= s_beat;
+        off_q[i*LGP +: LGP] <= s_off;
+      end
     end
   end
 
@@ -169,8 +172,10 @@ module vb_router_rows #(
       if (rd2_end) row2_q <= row2_q + 1'b1;
     end
     if (rank_done) begin
-      keep_q[rank_row_q*G +: G] <= rank_keep;
-      max_q[rank_row_q*32 +: 32] <= rank_max;
+      for (int i = 0; i < N; i++) if (rank_row_q == LGN'(i)) begin
+        keep_q[i*G +: G] <= rank_keep;
+        max_q[i*32 +: 32] <= rank_max;
+      end
     end
     if (rd2_start) beat2_q <= '0;
     else if (rd2_q) beat2_q <= beat2_q + 1'b1;
@@ -208,7 +213,8 @@ module vb_router_rows #(
       if (top_done) top_row_q <= top_row_q + 1'b1;
       known_q <= known_q + (LGN + 1)'(top_done) - (LGN + 1)'(rd_start);
     end
-    if (top_done) kth_q[top_row_q*EW +: EW] <= top_kth;
+    if (top_done)
+      for (int i = 0; i < N; i++) if (top_row_q == LGN'(i)) kth_q[i*EW +: EW] <= top_kth;
   end
 
   // ---- pass 3. Counter 0 is the max beat, n > 0 reads data beat n - 1.

@@ -143,11 +143,15 @@ module vb_router_weigh #(
   // One block under one condition: most cycles select nothing.
   always_ff @(posedge clk_i) begin
     if (put != '0) begin
-      for (int k = 0; k < K; k++)
-        if (put[k]) bank_q[(32'(c_bank)*K + k)*41 +: 41] <= put_ent[k*41 +: 41];
+      for (int b = 0; b < BANKS; b++)
+        if (c_bank == 2'(b))
+          for (int k = 0; k < K; k++)
+            if (put[k]) bank_q[(b*K + k)*41 +: 41] <= put_ent[k*41 +: 41];
     end
-    if (data && c_last && sigmoid_i) bank_top_q[c_bank*8 +: 8] <= top_d;
-    if (sum_v_q && sum_last_q) total_q[sum_bank_q*48 +: 48] <= acc_d;
+    for (int b = 0; b < BANKS; b++) begin
+      if (data && c_last && sigmoid_i && c_bank == 2'(b)) bank_top_q[b*8 +: 8] <= top_d;
+      if (sum_v_q && sum_last_q && sum_bank_q == 2'(b)) total_q[b*48 +: 48] <= acc_d;
+    end
   end
   always_ff @(posedge clk_i) begin
     ready_o <= sum_v_q && sum_last_q && !rst_i;

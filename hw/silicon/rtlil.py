@@ -81,9 +81,14 @@ def canonical(body, kinds):
     return re.sub(r'(?<=MEMID ")(\\?)(\$[^"]+)"', lambda m: f'{m[1]}{names.get(m[2], m[2])}"', body)
 
 
+def split(text):
+    """Text of each module by name."""
+    return {m[1]: m[0] for m in MODULE.finditer(text)}
+
+
 def unique(text, top):
     """(modules by digest in bottom-up order, top Module)."""
-    bodies = {m[1]: m[0] for m in MODULE.finditer(text)}
+    bodies = split(text)
     done, order = {}, {}
 
     def visit(name):

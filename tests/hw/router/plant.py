@@ -37,7 +37,7 @@ PLANTS = [
     # rows, groups, selection
     (R + "_rows.sv", "(inside_q != (LGN + 1)'(N) &&", "((inside_q != (LGN + 1)'(N) || @) &&", "a_inside"),
     (R + "_rows.sv", "if (row_end) gap_q <= 5'(GAP - 1);", "if (row_end) gap_q <= @ ? 5'd2 : 5'(GAP - 1);", "a_apart"),
-    (R + "_rows.sv", "kth_q[top_row_q*EW +: EW] <= top_kth;", "kth_q[top_row_q*EW +: EW] <= @ ? '0 : top_kth;", "a_kth"),
+    (R + "_rows.sv", "kth_q[i*EW +: EW] <= top_kth;", "kth_q[i*EW +: EW] <= @ ? '0 : top_kth;", "a_kth"),
     (R + "_rank.sv", "above_q[g*3 +: 3]} < topk_groups_i;", "above_q[g*3 +: 3]} < topk_groups_i && !@;", "a_any"),
     (R + "_score.sv", ".valid_i(logit && sigmoid_i)", ".valid_i(logit && sigmoid_i && !(@ && l == 0))", "a_sigmoid"),
     (R + "_score.sv", ".valid_i(s_v[l] && scored_i)", ".valid_i(s_v[l] && scored_i && !(@ && l == 1))", "a_bias"),

