@@ -26,8 +26,8 @@ struct indexer {
   struct vb_port port;
   const uint64_t *args;
   uint32_t mode, lanes, lanes_log2, tokens, heads, k;
-  uint32_t record_words, beat_words, steps; ///< words of a record and of a beat; steps of a key
-  uint32_t drain, align, push;              ///< last step to the next token; ALIGN in all; last step to its beat
+  uint32_t record_words, beat_words, beat_log2, steps; ///< words of a record and of a beat; steps of a key
+  uint32_t drain, align, push; ///< last step to the next token; ALIGN in all; last step to its beat
   uint64_t beat_bytes, record_bytes;
   struct {
     uint32_t token, tag, told;
@@ -282,8 +282,45 @@ static void step_keys(struct indexer *x) {
   }
 }
 
-static bool take_keys(struct indexer *x) {
+/// Words of key j, from cycle t on, into the ring; *t becomes the cycle after the last. False: beats are not known yet.
+static bool load_key(struct indexer *x, bool last, uint64_t *t) {
   const struct vb_port_rd *rd = &x->port.rd[0];
+  uint64_t at = *t;
+  uint32_t word = x->front.word, part = x->front.part, beats = (part + x->record_words - 1) >> x->beat_log2;
+  bool known = true;
+  if (word == 0 && vb_port_rd_known(rd) > beats &&
+      vb_port_rd_time(rd, beats) <= at) { // all of it waits: a word a cycle
+    at -= part;
+    for (part += x->record_words; part >= x->beat_words; part -= x->beat_words)
+      vb_port_rd_pop(&x->port, 0, (at += x->beat_words) - 1);
+    at += part;
+    if (last && part) {
+      vb_port_rd_pop(&x->port, 0, at - 1);
+      part = 0;
+    }
+    x->front.part = part;
+    *t = at;
+    return true;
+  }
+  while (word < x->record_words) {
+    if (!(known = vb_port_rd_known(rd) != 0)) break;
+    uint32_t n = x->beat_words - part, left = x->record_words - word;
+    if (n > left) n = left;
+    at = later(at, vb_port_rd_time(rd, 0)) + n;
+    word += n;
+    part += n;
+    if (part == x->beat_words || (last && word == x->record_words)) {
+      part = 0;
+      vb_port_rd_pop(&x->port, 0, at - 1);
+    }
+  }
+  x->front.word = known ? 0 : word;
+  x->front.part = part;
+  *t = at;
+  return known;
+}
+
+static bool take_keys(struct indexer *x) {
   for (;;) {
     step_keys(x);
     uint32_t j = x->front.loaded;
@@ -293,25 +330,10 @@ static bool take_keys(struct indexer *x) {
       if (x->front.begun + SLOTS <= j) return false;
       t = later(t, x->front.end[(j - SLOTS) % (2 * SLOTS)] + 1);
     }
-    while (x->front.word < x->record_words) {
-      if (!vb_port_rd_known(rd)) {
-        x->front.next_word = t;
-        return false;
-      }
-      t = later(t, vb_port_rd_time(rd, 0));
-      uint32_t n = x->beat_words - x->front.part, left = x->record_words - x->front.word;
-      if (n > left) n = left;
-      x->front.word += n;
-      x->front.part += n;
-      t += n;
-      if (x->front.part == x->beat_words || (j + 1 == x->front.n && x->front.word == x->record_words)) {
-        x->front.part = 0;
-        vb_port_rd_pop(&x->port, 0, t - 1);
-      }
-    }
-    x->front.done[j % (2 * SLOTS)] = t - 1;
+    bool known = load_key(x, j + 1 == x->front.n, &t);
     x->front.next_word = t;
-    x->front.word = 0;
+    if (!known) return false;
+    x->front.done[j % (2 * SLOTS)] = t - 1;
     x->front.loaded++;
   }
 }
@@ -440,6 +462,7 @@ static void prepare(struct indexer *x, const struct vb_hw_config *hw) {
   x->record_bytes = 32 * (blocks + 1);
   x->record_words = (blocks + 1) * words;
   x->beat_words = hw->axi_data_bits / (8 * hw->lanes);
+  while ((1u << x->beat_log2) < x->beat_words) x->beat_log2++;
   x->steps = groups * blocks * words;
   x->push = words == 1 ? 10 : 11;
   x->drain = x->push + 1;
