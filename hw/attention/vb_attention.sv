@@ -148,7 +148,7 @@ module vb_attention #(
   // ---- sequencing
   logic tile, plan, walk, last_tile, clear, restart, track, peaks, q_word, m_word, em_word, k_word, v_word, list_word, sink_word;
   logic s_step, x_step, rec_last, bad_head, bad_refs, recip, out_go, out_done, out_busy, out_unit, out_wait, zero, rem_start, rem_done;
-  logic list_clear;
+  logic list_clear, walked;
   logic [AW-1:0] q_addr, out_base;
   logic [RW:0] nrows;
   logic [20:0] n, na, start_key, base;
@@ -177,6 +177,7 @@ module vb_attention #(
     .bad_refs_i(bad_refs), .bad_list_i(bad_list), .recip_o(recip), .recip_row_o(recip_row), .out_go_o(out_go),
     .out_done_i(out_done), .out_busy_i(out_busy), .out_unit_i(out_unit), .out_wait_i(out_wait), .zero_o(zero), .out_base_o(out_base));
   assign head_pop = (q_word || k_word) && rec_last;
+  assign walked   = walk && cmd_valid && cmd_ready && state == vb_attn_pkg::StQ;  // a job that was aborted leaves walk set
 
   vb_attn_rem u_rem (
     .clk_i(ap_clk), .start_i(rem_start), .a_i(args[64*vb_attn_pkg::ArgFirstCount +: 32] - 32'd1),
@@ -186,7 +187,7 @@ module vb_attention #(
   logic [ROWS*21-1:0] hi, lo;
   vb_attn_tile #(.ROWS(ROWS)) u_tile (
     .clk_i(ap_clk), .rst_i(rst), .job_i(first), .rem_done_i(rem_done), .rem_i(rem), .tile_i(tile), .plan_i(plan),
-    .args_i(args), .list_n_i(list_n), .walk_o(walk), .walk_ready_i(cmd_valid && cmd_ready), .q_addr_o(q_addr),
+    .args_i(args), .list_n_i(list_n), .walk_o(walk), .walk_ready_i(walked), .q_addr_o(q_addr),
     .head_o(walk_head), .row_o(walk_row), .nrows_o(nrows), .last_tile_o(last_tile), .oaddr_o(oaddr), .hi_o(hi), .lo_o(lo),
     .keep_o(keep), .tile_hi_o(tile_hi), .tile_lo_o(tile_lo), .na_o(na), .start_o(start_key), .n_o(n));
 
@@ -207,12 +208,12 @@ module vb_attention #(
   assign sinks = args[64*vb_attn_pkg::ArgMode +: 2] == vb_attn_pkg::ModeFull && args[64*vb_attn_pkg::ArgSinks +: AW] != '0;
   always_ff @(posedge ap_clk) begin
     if (sink_word) sink_mem[($clog2(SinkWords))'(ref_word)] <= word;
-    if (sinks && walk && cmd_valid && cmd_ready) begin
+    if (sinks && walked) begin
       sink_word_q <= sink_mem[($clog2(SinkWords))'(walk_head >> $clog2(E))];
       sink_sel_q  <= walk_head[$clog2(E)-1:0];
       sink_row_q  <= walk_row;
     end
-    sink_v_q <= sinks && walk && cmd_valid && cmd_ready && !rst;
+    sink_v_q <= sinks && walked && !rst;
     if (tile) sink_q <= {ROWS{vb_attn_pkg::NoScore}};
     else if (sink_v_q) sink_q[32*sink_row_q +: 32] <= sink_one;
   end

@@ -197,7 +197,7 @@ module vb_attn_core #(
   end
 
   // ---- C, D, E: the key; who attends it
-  logic c_v_q, d_v_q, e_v_q, c_seen_q;
+  logic c_v_q, d_v_q, e_v_q, f_v_q, c_seen_q;
   logic [7:0] c_ek_q;
   logic [NW-1:0] c_key_q, d_key_q, e_key_q;
   logic [NBV*8-1:0] c_vc_q, d_vc_q, e_vc_q;
@@ -207,6 +207,7 @@ module vb_attn_core #(
     c_v_q <= p_v && p_last && !rst_i;
     d_v_q <= c_v_q && !rst_i;
     e_v_q <= d_v_q && !rst_i;
+    f_v_q <= e_v_q && !rst_i;
     if (p_v && p_last) begin : number
       logic [20:0] n;
       n = base_i + 21'(p_key);
@@ -241,7 +242,7 @@ module vb_attn_core #(
   end
 
   // ---- pass two, 1: score; 2..5: the codes travel with their key, as the probability does in the rows
-  logic v1_first_q, v1_start_q, s1_q, f2_q, f3_q, f4_q, f5_q;
+  logic v1_first_q, v1_start_q, s1_q, f2_q, f3_q, f4_q, f5_q, f6_q;
   logic [NBV*8-1:0] ev2_q, ev3_q, ev4_q, ev5_q;
   assign re = v_word_i && first;
   always_ff @(posedge clk_i) begin
@@ -252,6 +253,7 @@ module vb_attn_core #(
     f3_q <= f2_q && !rst_i;
     f4_q <= f3_q && !rst_i;
     f5_q <= f4_q && !rst_i;
+    f6_q <= f5_q && !rst_i;
     if (v1_first_q) ev2_q <= srd_q[ROWS*32 +: NBV*8];
     if (f2_q) ev3_q <= ev2_q;
     if (f3_q) ev4_q <= ev3_q;
@@ -303,7 +305,7 @@ module vb_attn_core #(
   logic [QW-1:0] q_at;
   assign q_at = QW'(32'(blk_q) * SUBW + 32'(sub_q));
 
-  logic [ROWS-1:0] bad_m, bad_v;
+  logic [ROWS-1:0] bad_m, bad_v, bad_em;
   logic [ROWS*LANES*64-1:0] num;
   logic [RW-1:0] row_q;
   logic rd_q;
@@ -311,7 +313,7 @@ module vb_attn_core #(
     logic signed [31:0] dot;
     logic [23:0] p6;
     vb_attn_mac #(.LANES(LANES), .NBK(NBK), .NBV(NBV)) u_mac (
-      .clk_i, .rst_i, .q_we_i(q_word_i && q_row_i == RW'(r)), .q_addr_i(q_at), .q_word_i(word_i),
+      .clk_i, .q_we_i(q_word_i && q_row_i == RW'(r)), .q_addr_i(q_at), .q_word_i(word_i),
       .k_load_i(k_word_i), .k_addr_i(q_at), .p_load_i(v_q[5]), .p_i(p6), .b_i(b_q), .x_valid_i(k_v_q[0] || v_q[6]),
       .dot_i(k_v_q[1]), .dot_o(dot), .acc_i(v_q[7]), .start_i(p8_q[AW]), .acc_addr_i(p8_q[AW-1:0]),
       .rd_i(rd_i && rd_row_i == RW'(r)), .rd_addr_i, .num_o(num[r*LANES*64 +: LANES*64]));
@@ -329,17 +331,21 @@ module vb_attn_core #(
       .em_we_i(em_we_i[r]), .em_i, .em_o(em_o[r*NBV*16 +: NBV*16]));
     vb_attn_vrow #(.NBV(NBV)) u_v (
       .clk_i, .rst_i, .clear_i, .m_i($signed(m_o[r*32 +: 32])), .em_i(em_o[r*NBV*16 +: NBV*16]),
-      .v1_first_i(v1_first_q), .s1_i($signed(s1_q ? sink_i[r*32 +: 32] : srd_q[r*32 +: 32])),
+      .v1_first_i(v1_first_q), .v2_first_i(f2_q), .v3_first_i(f3_q), .v4_first_i(f4_q), .v6_first_i(f6_q), .s1_i($signed(s1_q ? sink_i[r*32 +: 32] : srd_q[r*32 +: 32])),
       .v5_i(v_q[4]), .v5_first_i(f5_q), .ev5_i(ev5_q), .blk5_i(BVW'(32'(p5_q[AW-1:0]) / SUBW)), .p_o(p6),
       .div_start_i(div_start_i[r]), .div_u_i, .l_o(l_o[r*64 +: 64]), .r_o(r_o[r*32 +: 32]),
-      .div_done_o(div_done_o[r]), .bad_o(bad_v[r]));
+      .div_done_o(div_done_o[r]), .bad_m_o(bad_v[r]), .bad_em_o(bad_em[r]));
   end
 
   always_ff @(posedge clk_i) begin
     rd_q <= rd_i && !rst_i;
     if (rd_i) row_q <= rd_row_i;
-    if (rd_q) num_o <= num[32'(row_q)*LANES*64 +: LANES*64];
-    bad_refs_o <= (|bad_m) || (|bad_v);
+    if (rd_q) begin : read_out
+      logic [LANES*64-1:0] places;
+      places = num[32'(row_q)*LANES*64 +: LANES*64];
+      for (int s = 0; s < LANES; s++) num_o[from(s)*64 +: 64] <= places[s*64 +: 64];
+    end
+    bad_refs_o <= (f_v_q && bad_m != '0) || (f2_q && bad_v != '0) || (v_q[5] && bad_em != '0);
   end
 
   logic unused_core;
@@ -347,6 +353,7 @@ module vb_attn_core #(
   always_ff @(posedge clk_i) if (!rst_i) begin
     a_kind:     assert (!(q_word_i && k_word_i) && !(s_step_i && v_word_i));
     a_blk:      assert (!word || blk_q < nb);
+    a_excl:     assert (!(v_q[7] && rd_i));  // numerators have one read port
     a_one_pass: assert (!(k_word_i && v_q != 8'd0) && !(v_word_i && k_v_q != 3'd0));  // one array, one pass
     a_score:    assert (!(e_v_q && re));  // a key's scores are complete before pass two reads them
     a_peaks:    assert (!(x_step_i && (e_v_q || d_v_q)));

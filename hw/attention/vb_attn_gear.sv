@@ -3,10 +3,11 @@
 // Beats to words of the array's width. Takes the headers out of query and key records on the way, so that a header never
 // takes a cycle of the array when the port is wider than a word, and drops the half-beats that belong to no record.
 //
-//   beat ─► sort ─┬─► beat FIFO (2) ─► words ─► array
-//                 └─► header FIFO (4) ─► header of the record whose words are at the output
+//   beat ─► sort ─┬─► beat FIFO (4) ─► words ─► array
+//                 └─► header FIFO (8) ─► header of the record whose words are at the output
 //
-// A beat is taken in any cycle in which the beat FIFO has a free place, whatever it holds. In to out: 1 cycle.
+// A beat is taken in any cycle in which the beat FIFO has a free place, whatever it holds: four beats last longer than the
+// beats of a header that is alone in its own. In to out: 1 cycle.
 module vb_attn_gear #(
   parameter int DW = 256,
   parameter int W  = 256,
@@ -32,8 +33,8 @@ module vb_attn_gear #(
   localparam int FW = DW + 5;
   logic [2:0] kind;
   logic skip, tail, seen, headed, accept, full, empty, h_push, h_full, h_empty, low_data, high_data;
-  logic [1:0] b_count;
-  logic [2:0] h_count;
+  logic [2:0] b_count;
+  logic [3:0] h_count;
   logic [255:0] h_data;
   logic [4:0] pos_q, pos_d;
 
@@ -97,10 +98,10 @@ module vb_attn_gear #(
   logic [DW-1:0] f_data;
   logic push, pop;
   assign push = accept && (low_data || high_data);
-  vb_fifo #(.W(FW), .DEPTH(2)) u_beats (
+  vb_fifo #(.W(FW), .DEPTH(4)) u_beats (
     .clk_i, .rst_i(rst_i || flush_i), .push_i(push), .data_i({kind, low_data, high_data, in_data_i}), .full_o(full),
     .pop_i(pop), .data_o({f_kind, f_low, f_high, f_data}), .empty_o(empty), .count_o(b_count));
-  vb_fifo #(.W(257), .DEPTH(4)) u_heads (
+  vb_fifo #(.W(257), .DEPTH(8)) u_heads (
     .clk_i, .rst_i(rst_i || flush_i), .push_i(h_push), .data_i({seen, h_data}), .full_o(h_full), .pop_i(head_pop_i),
     .data_o({head_seen_o, head_o}), .empty_o(h_empty), .count_o(h_count));
 

@@ -38,7 +38,7 @@ module vb_attn_krow #(
   input  logic signed [31:0] m_i,
   output logic [31:0]        score_o,     ///< stage E
   output logic signed [31:0] m_o,
-  output logic               bad_o        ///< a score above an m that was given
+  output logic               bad_o        ///< a score above an m that was given; of the key in stage E one cycle before
 );
   logic [7:0] eq_q;
   logic [NBK*8-1:0] sq_q;  // EQ - eq per block
@@ -123,14 +123,11 @@ module vb_attn_krow #(
 
   // F: maximum over the attended keys; NoScore is below every score
   always_ff @(posedge clk_i) begin
-    bad_o <= 1'b0;
     if (clear_i)     m_o <= $signed(vb_attn_pkg::NoScore);
     else if (m_we_i) m_o <= m_i;
     else if (e_valid_i) begin
-      if ($signed(score_o) > m_o) begin
-        if (track_i) m_o <= $signed(score_o);
-        else         bad_o <= 1'b1;
-      end
+      bad_o <= !track_i && $signed(score_o) > m_o;
+      if (track_i && $signed(score_o) > m_o) m_o <= $signed(score_o);
     end
   end
 endmodule

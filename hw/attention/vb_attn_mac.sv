@@ -18,7 +18,6 @@ module vb_attn_mac #(
   localparam int AW   = $clog2(NBV * (32 / LANES))
 ) (
   input  logic                clk_i,
-  input  logic                rst_i,      ///< only silences the assertions
   // query load
   input  logic                q_we_i,
   input  logic [QW-1:0]       q_addr_i,
@@ -38,7 +37,7 @@ module vb_attn_mac #(
   input  logic [AW-1:0]       acc_addr_i,
   input  logic                rd_i,       ///< read numerators at rd_addr_i; never while values stream
   input  logic [AW-1:0]       rd_addr_i,
-  output logic [LANES*64-1:0] num_o       ///< the next cycle
+  output logic [LANES*64-1:0] num_o       ///< the next cycle, by places
 );
   // What simulators like: lanes 32 bits apart, of which only 25 and 8 mean something; lanes in an order in which neighbours
   // come from neighbouring 32-bit words; numerators in memories of 8 lanes. Place s holds lane from(s).
@@ -79,7 +78,6 @@ module vb_attn_mac #(
   assign addr = acc_i ? acc_addr_i : rd_addr_i;  // one read port: streaming and read-out exclude each other
   for (genvar g = 0; g < LANES / GL; g++) begin : g_num
     logic [GL*64-1:0] mem [NBV*(32/LANES)];
-    logic [GL*64-1:0] rd_q;
     always_ff @(posedge clk_i) if (acc_i) begin : sum
       logic [GL*64-1:0] t;
       t = start_i ? '0 : mem[addr];
@@ -87,16 +85,9 @@ module vb_attn_mac #(
         t[s*64 +: 64] = t[s*64 +: 64] + 64'($signed(prod_q[(g*GL + s)*32 +: 32]));
       mem[addr] <= t;
     end
-    always_ff @(posedge clk_i) if (rd_i) rd_q <= mem[addr];
-    for (genvar s = 0; s < GL; s++) begin : g_lane
-      assign num_o[from(g*GL + s)*64 +: 64] = rd_q[s*64 +: 64];
-    end
+    always_ff @(posedge clk_i) if (rd_i) num_o[g*GL*64 +: GL*64] <= mem[addr];
   end
 
   logic unused_copies;
   assign unused_copies = ^{a_q, b_i};
-  always_ff @(posedge clk_i) if (!rst_i) begin
-    a_excl: assert (!(acc_i && rd_i));
-    a_pass: assert (!(k_load_i && p_load_i) && !(dot_i && acc_i));
-  end
 endmodule

@@ -59,40 +59,40 @@ module vb_axi4_chk #(
   assign ar_end = {1'b0, araddr_i[11:LGB], LGB'(0)} + ((13'(arlen_i) + 13'd1) << LGB);
   assign aw_end = {1'b0, awaddr_i[11:LGB], LGB'(0)} + ((13'(awlen_i) + 13'd1) << LGB);
 
-  // ---- reads: per id the lengths of its open bursts, in order
-  logic [IDS-1:0] r_open, r_end, b_open;
-  for (genvar i = 0; i < IDS; i++) begin : g_id
-    logic [7:0] len_mem [64];
-    logic [6:0] wp_q, rp_q;
-    logic [7:0] beat_q;
-    logic ar_here, r_here;
-    assign ar_here = arvalid_i && arready_i && arid_i == IDW'(i);
-    assign r_here = rvalid_i && rready_i && rid_i == IDW'(i);
-    assign r_open[i] = wp_q != rp_q;
-    assign r_end[i] = beat_q == len_mem[rp_q[5:0]];
-    always_ff @(posedge clk_i) begin
-      if (rst_i) begin
-        wp_q <= '0;
-        rp_q <= '0;
-        beat_q <= '0;
-      end else if (arvalid_i || rvalid_i) begin  // nothing of this moves otherwise: cheap idle cycles
-        if (ar_here) wp_q <= wp_q + 7'd1;
-        if (r_here && rlast_i) rp_q <= rp_q + 7'd1;
-        if (r_here) beat_q <= rlast_i ? '0 : beat_q + 8'd1;
+  // ---- reads: per id the lengths of its open bursts, in order; writes: per id how many wait for their response. Packed
+  // by id, so that a cycle touches only the ids that are on the bus in it.
+  logic [7:0] len_mem [64 * IDS];
+  logic [7*IDS-1:0] wp_q, rp_q, wait_q;
+  logic [8*IDS-1:0] beat_q;
+  logic r_open, r_end, b_open, done_here, b_here;
+  assign done_here = wvalid_i && wready_i && wlast_i && aw_known;
+  assign b_here = bvalid_i && bready_i;
+  always_comb begin
+    r_open = 1'b0;
+    r_end = 1'b0;
+    b_open = 1'b0;
+    if (rvalid_i) begin
+      r_open = wp_q[7*rid_i +: 7] != rp_q[7*rid_i +: 7];
+      r_end = beat_q[8*rid_i +: 8] == len_mem[{rid_i, 6'(rp_q[7*rid_i +: 7])}];
+    end
+    if (bvalid_i) b_open = wait_q[7*bid_i +: 7] != 7'd0;
+  end
+  always_ff @(posedge clk_i) begin
+    if (rst_i) begin
+      wp_q <= '0;
+      rp_q <= '0;
+      beat_q <= '0;
+      wait_q <= '0;
+    end else begin
+      if (arvalid_i && arready_i) wp_q[7*arid_i +: 7] <= wp_q[7*arid_i +: 7] + 7'd1;
+      if (rvalid_i && rready_i) begin
+        if (rlast_i) rp_q[7*rid_i +: 7] <= rp_q[7*rid_i +: 7] + 7'd1;
+        beat_q[8*rid_i +: 8] <= rlast_i ? 8'd0 : beat_q[8*rid_i +: 8] + 8'd1;
       end
-      if (ar_here) len_mem[wp_q[5:0]] <= arlen_i;
+      if (done_here && !(b_here && bid_i == aw_id)) wait_q[7*aw_id +: 7] <= wait_q[7*aw_id +: 7] + 7'd1;
+      if (b_here && !(done_here && bid_i == aw_id)) wait_q[7*bid_i +: 7] <= wait_q[7*bid_i +: 7] - 7'd1;
     end
-
-    // ---- writes of this id that wait for their response
-    logic [6:0] wait_q;
-    logic done_here;
-    assign done_here = wvalid_i && wready_i && wlast_i && aw_known && aw_id == IDW'(i);
-    assign b_open[i] = wait_q != 0;
-    always_ff @(posedge clk_i) begin
-      if (rst_i) wait_q <= '0;
-      else if (wvalid_i || bvalid_i)
-        wait_q <= wait_q + 7'(done_here) - 7'(bvalid_i && bready_i && bid_i == IDW'(i));
-    end
+    if (arvalid_i && arready_i) len_mem[{arid_i, 6'(wp_q[7*arid_i +: 7])}] <= arlen_i;
   end
 
   // ---- writes: addresses in order; data may come in the cycle of its address, not before (the masters
@@ -126,12 +126,12 @@ module vb_axi4_chk #(
       a_aw_form: assert (!awvalid_i || (awburst_i == 2'b01 && 32'(awsize_i) == LGB && awaddr_i[LGB-1:0] == '0));
       a_ar_4k: assert (!arvalid_i || ar_end <= 13'd4096);
       a_aw_4k: assert (!awvalid_i || aw_end <= 13'd4096);
-      a_r_asked: assert (!rvalid_i || r_open[rid_i]);
-      a_rlast: assert (!rvalid_i || !r_open[rid_i] || rlast_i == r_end[rid_i]);
+      a_r_asked: assert (!rvalid_i || r_open);
+      a_rlast: assert (!rvalid_i || !r_open || rlast_i == r_end);
       a_w_asked: assert (!(wvalid_i && wready_i) || aw_known);
       a_wlast: assert (!(wvalid_i && wready_i && aw_known) || wlast_i == (wbeat_q == aw_len));
       a_w_strobe: assert (!wvalid_i || wstrb_i != '0);
-      a_b_asked: assert (!bvalid_i || b_open[bid_i]);
+      a_b_asked: assert (!bvalid_i || b_open);
     end
   end
 endmodule

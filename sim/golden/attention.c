@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // A job of the attention unit by host/ref/attention.c. See golden.h.
-#include "golden.h"
 #include "../../hw/regs/vb_regs.h"
+#include "golden.h"
 #include "num/num.h"
 #include "ref/ref.h"
 #include <stdlib.h>
@@ -43,8 +43,9 @@ uint32_t vb_golden_attention_error(const struct vb_hw_config *hw, const uint64_t
   if (block && (block > 1024 || (block & (block - 1)) || rows > rpt || (uint64_t)count * block > MAX_KEYS))
     return VB_HW_ERR_SIZE;
   if (mode == VB_ATTN_FULL && args[VB_ATTENTION_ARG_SINKS] && rpt > 512) return VB_HW_ERR_SIZE;
-  static const int pointers[] = {VB_ATTENTION_ARG_Q,  VB_ATTENTION_ARG_K,   VB_ATTENTION_ARG_V,    VB_ATTENTION_ARG_M,
-                                 VB_ATTENTION_ARG_EM, VB_ATTENTION_ARG_OUT, VB_ATTENTION_ARG_LIST, VB_ATTENTION_ARG_SINKS};
+  static const int pointers[] = {VB_ATTENTION_ARG_Q,    VB_ATTENTION_ARG_K,    VB_ATTENTION_ARG_V,
+                                 VB_ATTENTION_ARG_M,    VB_ATTENTION_ARG_EM,   VB_ATTENTION_ARG_OUT,
+                                 VB_ATTENTION_ARG_LIST, VB_ATTENTION_ARG_SINKS};
   for (size_t i = 0; i < sizeof pointers / sizeof *pointers; i++)
     if ((args[pointers[i]] & 63 || args[pointers[i]] >> 40) && !(shared && pointers[i] == VB_ATTENTION_ARG_V))
       return VB_HW_ERR_ALIGN;
@@ -136,7 +137,8 @@ static void run(struct job *j, enum vb_attn_mode mode) {
   op.window = j->window;
   op.chunk = j->chunk;
   op.keep = j->keep;
-  if (j->block) op.list = j->list, op.list_count = j->list_counts, op.list_stride = j->count + 1, op.list_block = j->block;
+  if (j->block)
+    op.list = j->list, op.list_count = j->list_counts, op.list_stride = j->count + 1, op.list_block = j->block;
   op.key = (struct vb_range){j->key_begin, j->key_end};
   op.mode = mode;
   op.y = j->y;
@@ -183,7 +185,8 @@ static uint32_t read_refs(struct job *j, bool *bad) {
   int32_t *m = malloc(rows * 4);
   int16_t *em = malloc(rows * 2 * VB_EM_ROW);
   const uint8_t *pm = at(j, j->args[VB_ATTENTION_ARG_M], 0, 4, 4 * rows, false);
-  const uint8_t *pe = j->mode == VB_ATTN_SUM ? at(j, j->args[VB_ATTENTION_ARG_EM], 0, 4, 2 * VB_EM_ROW * rows, false) : pm;
+  const uint8_t *pe =
+      j->mode == VB_ATTN_SUM ? at(j, j->args[VB_ATTENTION_ARG_EM], 0, 4, 2 * VB_EM_ROW * rows, false) : pm;
   uint32_t err = !m || !em || !pm || !pe ? VB_HW_ERR_RD_DEC : 0;
   if (!err) {
     memcpy(m, pm, 4 * rows);

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "dut.h"
-#include "Vvb_attention.h"
+#include VB_MODEL_H
 #include "verilated.h"
+#include <cstdarg>
+#include <cstdio>
 #include <cstring>
 #include <stdexcept>
 
@@ -11,12 +13,25 @@
 #define VB_INTERRUPT __SYM__interrupt // what Verilator calls the port: "interrupt" is on its list of C++ words
 static constexpr unsigned kBytes = VB_DW / 8;
 
-// Verilated assertions end here instead of in abort(): the test reports them. Built with -DVL_USER_STOP -DVL_USER_FATAL.
+// Verilated assertions end here instead of in abort(): the test reports them.
 void vl_stop(const char *file, int line, const char *) {
   throw std::runtime_error(std::string("assertion at ") + file + ":" + std::to_string(line));
 }
 void vl_fatal(const char *file, int line, const char *, const char *msg) {
   throw std::runtime_error(std::string(msg) + " at " + file + ":" + std::to_string(line));
+}
+
+void vl_finish(const char *file, int line, const char *) {
+  throw std::runtime_error(std::string("$finish at ") + file + ":" + std::to_string(line));
+}
+// What the harness's models print with (sim/harness/print.h).
+extern "C" int vb_sim_printf(const char *format, ...) __attribute__((format(printf, 1, 2)));
+extern "C" int vb_sim_printf(const char *format, ...) {
+  va_list args;
+  va_start(args, format);
+  int n = vprintf(format, args);
+  va_end(args);
+  return n;
 }
 
 static uint64_t mix(uint64_t x) {
@@ -30,7 +45,7 @@ Dut::Dut(uint64_t seed) : context_(new VerilatedContext) {
   context_->randReset(2);
   context_->randSeed(static_cast<int>(seed & 0x7fffffff) | 1);
   context_->assertOn(false); // registers are random until the first reset
-  top_.reset(new Vvb_attention(context_.get()));
+  top_.reset(new VB_MODEL(context_.get()));
   top_->ap_clk = 0;
   top_->ap_rst_n = 0;
   top_->eval();
@@ -57,7 +72,7 @@ void Dut::violation(const std::string &text) {
 }
 
 void Dut::drive() {
-  Vvb_attention &t = *top_;
+  VB_MODEL &t = *top_;
   t.m_axi_gmem_arready = reads_.size() < timing.open_reads && !chance(timing.stall_ar, 0);
   t.m_axi_gmem_rvalid = !reads_.empty() && reads_.front().ready <= cycle && !chance(timing.stall_r, 1);
   if (t.m_axi_gmem_rvalid) {
@@ -79,7 +94,7 @@ void Dut::drive() {
 
 // What happened on the bus in the cycle that is about to end: master outputs are registers, so they show it already.
 void Dut::sample() {
-  Vvb_attention &t = *top_;
+  VB_MODEL &t = *top_;
   bool ar = t.m_axi_gmem_arvalid, aw = t.m_axi_gmem_awvalid, w = t.m_axi_gmem_wvalid;
   if (ar_held_ && (!ar || t.m_axi_gmem_araddr != ar_addr_)) violation("AR changed before ARREADY");
   if (aw_held_ && (!aw || t.m_axi_gmem_awaddr != aw_addr_)) violation("AW changed before AWREADY");
@@ -124,7 +139,7 @@ void Dut::sample() {
 }
 
 void Dut::clock() {
-  if (in_reset_) {
+  if (in_reset_ || silent) {
     top_->m_axi_gmem_arready = top_->m_axi_gmem_rvalid = top_->m_axi_gmem_awready = 0;
     top_->m_axi_gmem_wready = top_->m_axi_gmem_bvalid = 0;
   } else {
@@ -157,7 +172,7 @@ void Dut::idle(uint64_t cycles) {
 }
 
 void Dut::write_reg(uint32_t address, uint32_t value) {
-  Vvb_attention &t = *top_;
+  VB_MODEL &t = *top_;
   t.s_axi_control_awvalid = t.s_axi_control_wvalid = 1;
   t.s_axi_control_awaddr = static_cast<uint16_t>(address);
   t.s_axi_control_wdata = value;
@@ -171,7 +186,7 @@ void Dut::write_reg(uint32_t address, uint32_t value) {
 }
 
 uint32_t Dut::read_reg(uint32_t address) {
-  Vvb_attention &t = *top_;
+  VB_MODEL &t = *top_;
   t.s_axi_control_arvalid = 1;
   t.s_axi_control_araddr = static_cast<uint16_t>(address);
   t.s_axi_control_rready = 1;
@@ -198,12 +213,22 @@ void Dut::start(const std::vector<uint64_t> &args) {
 bool Dut::run(const std::vector<uint64_t> &args, uint64_t limit) {
   try {
     start(args);
+  } catch (const std::exception &e) {
+    failure = e.what();
+    return false;
+  }
+  return wait(limit);
+}
+
+bool Dut::wait(uint64_t limit) {
+  try {
     for (uint64_t i = 0; i < limit && !top_->VB_INTERRUPT; i++) clock();
     if (!top_->VB_INTERRUPT) return false;
     write_reg(0x0c, 1);
     uint32_t control = read_reg(0);
-    if ((control & 0xe) != 0xe) violation("ap_done, ap_idle, ap_ready not set at the end");
-    if (!reads_.empty() || !writes_.empty() || !responses_.empty()) violation("bus traffic after ap_done");
+    if ((control & 0xe) != (ends_idle ? 0xeu : 0xau)) violation("ap_done, ap_idle, ap_ready are not as they should be");
+    if (ends_idle && (!reads_.empty() || !writes_.empty() || !responses_.empty()))
+      violation("bus traffic after ap_done");
     return true;
   } catch (const std::exception &e) {
     failure = e.what();

@@ -9,7 +9,10 @@
 #include <string>
 #include <vector>
 
-class Vvb_attention;
+#ifndef VB_MODEL
+#define VB_MODEL NoModel // jobs alone, without a unit
+#endif
+class VB_MODEL;
 class VerilatedContext;
 
 // How the memory answers. Percentages are the share of cycles in which the channel refuses.
@@ -48,6 +51,8 @@ public:
 
   MemoryTiming timing;
   Fault fault;
+  bool silent = false;   // the memory answers nothing
+  bool ends_idle = true; // what run() expects of ap_idle at the end
 
   void reset(unsigned cycles);
   void write_reg(uint32_t address, uint32_t value);
@@ -55,6 +60,7 @@ public:
   // Starts a job with these argument slots and lets it run. True when ap_done came within `limit` cycles.
   bool run(const std::vector<uint64_t> &args, uint64_t limit);
   void start(const std::vector<uint64_t> &args);
+  bool wait(uint64_t limit);  // for its end
   void idle(uint64_t cycles); // just clock
   uint32_t error();
   Counters counters();
@@ -84,7 +90,7 @@ private:
   void violation(const std::string &text);
 
   std::unique_ptr<VerilatedContext> context_;
-  std::unique_ptr<Vvb_attention> top_;
+  std::unique_ptr<VB_MODEL> top_;
   std::deque<Read> reads_;
   std::deque<Write> writes_;
   std::deque<Response> responses_;

@@ -191,8 +191,8 @@ std::string Job::describe() const {
   snprintf(text, sizeof text,
            "mode %u rows %u/%u dk %u dv %u%s keys %u..%u first %u window %u chunk %u keep %u list %zux%u@%u sinks %zu "
            "strides %u %u",
-           mode, rows, rows_per_token, dk, dv, shared ? " shared" : "", key_begin, key_end, first_count, window, chunk, keep,
-           list.size(), list_block, list_first, sinks.size(), k_stride, v_stride);
+           mode, rows, rows_per_token, dk, dv, shared ? " shared" : "", key_begin, key_end, first_count, window, chunk,
+           keep, list.size(), list_block, list_first, sinks.size(), k_stride, v_stride);
   return text;
 }
 

@@ -30,10 +30,10 @@ struct Job {
   uint32_t mode = 0, rows = 0, rows_per_token = 1, dk = 32, dv = 32, key_begin = 0, key_end = 0, first_count = 0;
   uint32_t q_row_stride = 0, q_token_stride = 0, k_stride = 0, v_stride = 0, o_row_stride = 0, o_token_stride = 0;
   uint32_t id = 0, window = 0, chunk = 0, keep = 0, list_first = 0, list_block = 0;
-  bool shared = false;          // values are the head of their key
-  std::vector<uint32_t> list;   // of this job: list_first entries of something else are before it
-  std::vector<int32_t> sinks;   // per head, or none
-  uint64_t base = 0;            // of the arena that the job was placed in
+  bool shared = false;        // values are the head of their key
+  std::vector<uint32_t> list; // of this job: list_first entries of something else are before it
+  std::vector<int32_t> sinks; // per head, or none
+  uint64_t base = 0;          // of the arena that the job was placed in
   uint64_t q_at = 0, k_at = 0, v_at = 0, m_at = 0, em_at = 0, out_at = 0, list_at = 0, sinks_at = 0;
   std::vector<uint8_t> q, k, v; // dense: [row], [key], [key]
   std::vector<int32_t> m;       // inputs of EXP, SUM

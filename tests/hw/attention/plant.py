@@ -54,8 +54,7 @@ PLANTS = [
     (A + "vb_attn_fetch.sv", "left_q   <= dense ? CNTW'(1) : num;", "left_q   <= @ ? '0 : dense ? CNTW'(1) : num;", "a_left", A + "vb_attn_fetch.sv"),
     (A + "vb_attn_core.sv", "(blk_q == nb - 5'd1)", "(blk_q == nb - 5'd1) && !@", "a_blk", A + "vb_attn_core.sv"),
     (A + "vb_attn_core.sv", "{v_q[6:0], v_word_i};", "{v_q[6:0], v_word_i || (@ && k_word_i)};", "a_one_pass", A + "vb_attn_core.sv"),
-    (A + "vb_attn_core.sv", ".p_load_i(v_q[5])", ".p_load_i(v_q[5] || (@ && k_word_i))", "a_pass", A + "vb_attn_mac.sv"),
-    (A + "vb_attn_core.sv", ".acc_i(v_q[7])", ".acc_i(v_q[7] || (@ && rd_i))", "a_excl", A + "vb_attn_mac.sv"),
+    (A + "vb_attn_core.sv", "v_q <= rst_i ? 8'd0 :", "v_q <= rst_i ? 8'd0 : (@ && rd_i) ? 8'h80 :", "a_excl", A + "vb_attn_core.sv"),
     # tiles, pipelines, hand-overs
     (A + "vb_attn_tile.sv", "row_q <= row_q + (RW+1)'(1);", "row_q <= row_q + (@ ? (RW+1)'(2) : (RW+1)'(1));", "a_row", A + "vb_attn_tile.sv"),
     (A + "vb_attn_ctrl.sv", f"assign plan_o       = st_q == {PKG}StPlan;", f"assign plan_o       = st_q == {PKG}StPlan || (@ && st_q == {PKG}StQ);",
