@@ -184,7 +184,7 @@ bool cjob_check_outside(struct cdevice *d, struct cjob *j, uint32_t slot) {
 }
 
 bool cjob_parse(const char *line, struct cdevice *d, struct cjob *j) {
-  static const struct cunit *const units[] = {&cunit_router, &cunit_indexer};
+  static const struct cunit *const units[] = {&cunit_router, &cunit_indexer, &cunit_attention};
   char config[32], part[32], noise[8], unit[32];
   unsigned long long seed, value;
   int at = 0, n = 0, slot;

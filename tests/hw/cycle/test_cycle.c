@@ -55,8 +55,10 @@ static void sensitive(generator *make) {
 static void router_sensitive(void) { sensitive(cgen_router); }
 
 static void indexer_sensitive(void) { sensitive(cgen_indexer); }
+static void attention_sensitive(void) { sensitive(cgen_attention); }
 
 static void indexer(void) { random_jobs(cgen_indexer, vb_test_count(16, 400), 6); }
+static void attention(void) { random_jobs(cgen_attention, vb_test_count(24, 600), 8); }
 static void router(void) { random_jobs(cgen_router, vb_test_count(16, 400), 6); }
 
 /// A buffer that the device was not given: the same error with hardware and without.
@@ -82,6 +84,10 @@ static void indexer_outside(void) {
                                    VB_INDEXER_ARG_COUNT};
   outside(cgen_indexer, slots, sizeof slots / sizeof *slots);
 }
+static void attention_outside(void) {
+  static const uint32_t slots[] = {VB_ATTENTION_ARG_Q, VB_ATTENTION_ARG_K, VB_ATTENTION_ARG_V, VB_ATTENTION_ARG_OUT};
+  outside(cgen_attention, slots, sizeof slots / sizeof *slots);
+}
 
 /// Simulated cycles a second of RTL and model, side by side in one run, on jobs of ordinary size. The bar holds for the
 /// geometric mean over the units of `paper`; a loaded machine slows both alike.
@@ -106,7 +112,7 @@ static double speed_ratio(generator *make, const char *part) {
 }
 
 static void speed(void) {
-  static generator *const makes[] = {cgen_router, cgen_indexer};
+  static generator *const makes[] = {cgen_router, cgen_indexer, cgen_attention};
   double product = 1;
   int n = 0;
   for (size_t i = 0; i < sizeof makes / sizeof *makes; i++)
@@ -114,6 +120,38 @@ static void speed(void) {
   double mean = pow(product, 1.0 / n);
   printf("  %s: model %.0f times as fast as RTL (geometric mean of %d)\n", hw->name, mean, n);
   VB_CHECK(mean > 100, "the model is only %.0f times as fast as RTL", mean);
+}
+
+/// The array of `paper` at work: one tile of the prefill and the whole decode step on the RTL, the whole prefill by the model.
+static void attention_utilisation(void) {
+  if (strcmp(hw->name, "paper") != 0) {
+    CU_PASS("a bar of paper");
+    return;
+  }
+  struct vb_rng r = vb_test_rng();
+  struct cjob j;
+  for (uint32_t p = 0; vb_dram_at(p); p++) {
+    bool hbm = strcmp(vb_dram_at(p)->name, "hbm2e") == 0;
+    struct cdevice d = cdev_new(hw, vb_dram_at(p), false, 1);
+    if (!VB_CHECK(cgen_prefill(&d, &j, &r, vb_test_campaign && hbm ? 512 : 8), "no job")) return;
+    if (hbm) cjob_check(&d, &j);
+    if (!VB_CHECK(cgen_prefill(&d, &j, &r, 512), "no job")) return;
+    CU_ASSERT_EQUAL(j.unit->cycles(&d.env, &d.mem, j.args, &j.model), 0);
+    double prefill = cjob_utilisation(&d, &j);
+    uint64_t cycles = j.model.cycles;
+    if (!VB_CHECK(cgen_decode(&d, &j, &r, 128), "no job")) return;
+    if (hbm) cjob_check(&d, &j);
+    CU_ASSERT_EQUAL(j.unit->cycles(&d.env, &d.mem, j.args, &j.model), 0);
+    double decode = cjob_utilisation(&d, &j);
+    printf("  %s: prefill 512 x 8192, GQA 4, 128/128: %llu cycles, array %.1f %%; MLA decode 128 x 2048 of 16384: %llu "
+           "cycles, "
+           "array %.1f %%",
+           vb_dram_at(p)->name, (unsigned long long)cycles, prefill, (unsigned long long)j.model.cycles, decode);
+    if (hbm) printf("; decode on the RTL: %.1f s", j.rtl_seconds);
+    printf("\n");
+    if (hbm) VB_CHECK(prefill >= 90 && decode >= 80, "below 90 and 80 %%");
+    cdev_free(&d);
+  }
 }
 
 static void replay(void) {
@@ -143,6 +181,10 @@ int main(int argc, char **argv) {
                                          {"indexer_sensitive", indexer_sensitive},
                                          {"indexer_outside", indexer_outside},
                                          {"router_outside", router_outside},
+                                         {"attention", attention},
+                                         {"attention_sensitive", attention_sensitive},
+                                         {"attention_outside", attention_outside},
+                                         {"attention_utilisation", attention_utilisation},
                                          {"speed", speed},
                                          {0}};
   const struct vb_suite suites[] = {{"cycle_small", tests, use_small, NULL},
