@@ -67,7 +67,7 @@ $(ATTN_DIR)/device/%.o: $(ATTN_SRC)/%.cc
 	@mkdir -p $(@D)
 	$(call say,CXX,$<)
 	$(Q)$(CCACHE) $(CXX) -std=gnu++17 $(SIM_TEST_FLAGS) -c -o $@ $<
-$(SIM_TEST_DIR)/test_attention_device: $(ATTN_DIR)/device/test_device.o $(ATTN_DIR)/device/job.o $(ATTN_DIR)/golden.o $(SIM_SUPPORT) \
+$(SIM_TEST_DIR)/test_attention_device: $(ATTN_DIR)/device/test_device.o $(ATTN_DIR)/device/job.o $(SIM_SUPPORT) \
     $(SIM_HARNESS_OBJS) $(BUILD)/libverbatim.a
 	@mkdir -p $(@D)
 	$(call say,LD,$@)
