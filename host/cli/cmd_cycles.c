@@ -82,8 +82,9 @@ static vb_result predict(struct table *t, struct row *w, const uint32_t *list) {
     return VB_OK;
   }
   if (list)
-    memcpy(t->mem.bytes + (w->job.args[VB_ATTENTION_ARG_LIST] - t->mem.base), list,
-           4 * w->job.args[VB_ATTENTION_ARG_LIST_COUNT]);
+    memcpy(t->mem.bytes + (w->job.args[VB_ATTENTION_ARG_LIST] - t->mem.base) +
+               4 * w->job.args[VB_ATTENTION_ARG_LIST_FIRST],
+           list, 4 * w->job.args[VB_ATTENTION_ARG_LIST_COUNT]);
   else make_list(t, &w->job);
   int failed = cycles(&t->env, &t->mem, w->job.args, &w->r);
   if (failed == -1) return vb_fail(VB_DEVICE, "out of memory for the cycle model");
@@ -116,7 +117,7 @@ static vb_result add(struct table *t, struct vb_job *j, uint64_t times, int laye
 
 /// UNIT KEY=VALUE...
 static vb_result one_job(struct table *t) {
-  struct vb_job j = {{0}, {0}, {0}, 0, 0};
+  struct vb_job j = {.given = 0};
   snprintf(j.unit, sizeof j.unit, "%s", t->c->model);
   for (uint32_t i = 0; i < t->c->rests; i++) {
     const char *text = t->c->rest[i], *eq = strchr(text, '=');
@@ -139,16 +140,43 @@ static vb_result one_job(struct table *t) {
   return add(t, &j, 1, -1, NULL);
 }
 
-/// Entries of a token's list that it sees anything of, as the driver passes them on. `seen` has room for all of them.
-static uint32_t cut_list(const struct vb_attention_op *op, uint32_t t, uint32_t *seen) {
+/// Keys that an entry stands for on the device: a block that ends behind the cache is taken key by key, as the driver does.
+static uint32_t entry_keys(const struct vb_attention_op *op) {
+  const uint32_t b = op->list_block ? op->list_block : 1, last = op->first_count + op->t.end - 1;
+  const uint64_t end = op->key.end < last ? op->key.end : last;
+  return (end + b - 1) / b * b <= op->kv->capacity ? b : 1;
+}
+
+/// Entries of a token's list that it sees anything of. `seen` has room for all of them.
+static uint32_t cut_list(const struct vb_attention_op *op, uint32_t t, uint32_t keys, uint32_t *seen) {
   const struct vb_seen s = vb_attention_seen(op, t);
   const uint32_t b = op->list_block ? op->list_block : 1, *list = op->list + (uint64_t)t * op->list_stride;
   uint32_t n = 0;
-  for (uint32_t i = 0; i < op->list_count[t]; i++) {
-    uint64_t begin = (uint64_t)list[i] * b, end = begin + b;
-    if ((begin < s.kept && end > s.begin) || (begin < s.end && end > s.start)) seen[n++] = list[i];
-  }
+  for (uint32_t i = 0; i < op->list_count[t]; i++)
+    for (uint64_t j = (uint64_t)list[i] * b; j < (uint64_t)list[i] * b + b; j += keys)
+      if ((j < s.kept && j + keys > s.begin) || (j < s.end && j + keys > s.start)) seen[n++] = (uint32_t)(j / keys);
   return n;
+}
+
+/// One token of a job with a list. All tokens' lists lie one behind the other, `*first` entries so far.
+static vb_result list_job(struct table *t, const struct vb_attention_op *op, uint32_t heads, uint32_t k, int layer,
+                          uint32_t *first) {
+  struct vb_job j;
+  vb_job_attention(&j, op, heads, k, 1);
+  j.args[VB_ATTENTION_ARG_LIST_FIRST] = *first;
+  if (!op->list_stride) { // only counted: the list is made up
+    *first += op->list_count[k];
+    return add(t, &j, 1, layer, NULL);
+  }
+  const uint32_t keys = entry_keys(op), each = (op->list_block ? op->list_block : 1) / keys;
+  uint32_t *seen = malloc(((uint64_t)op->list_stride * each + 1) * sizeof *seen);
+  if (!seen) return vb_fail(VB_DEVICE, "out of memory for a key list");
+  j.args[VB_ATTENTION_ARG_LIST_BLOCK] = keys;
+  j.args[VB_ATTENTION_ARG_LIST_COUNT] = cut_list(op, k, keys, seen);
+  *first += (uint32_t)j.args[VB_ATTENTION_ARG_LIST_COUNT];
+  vb_result r = add(t, &j, 1, layer, seen);
+  free(seen);
+  return r;
 }
 
 /// Query heads that share a key head are one job; with lists, a job a token. Lists without a stride are only counted.
@@ -157,15 +185,13 @@ static vb_result attention_jobs(struct table *t, const struct vb_attention_op *o
   vb_result r = VB_OK;
   if (op->cap) return vb_fail(VB_BAD_INPUT, "the attention unit has no soft-cap of scores");
   for (uint32_t h = op->h.begin; h < op->h.end && !r;) {
-    uint32_t end = (h / group + 1) * group, heads = (end < op->h.end ? end : op->h.end) - h;
-    uint32_t *seen = op->list_stride ? malloc(op->list_stride * sizeof *seen) : NULL;
-    for (uint32_t k = op->t.begin; k < op->t.end && !r; k += op->list ? 1 : op->t.end - op->t.begin) {
+    uint32_t end = (h / group + 1) * group, heads = (end < op->h.end ? end : op->h.end) - h, first = 0;
+    for (uint32_t k = op->t.begin; op->list && k < op->t.end && !r; k++) r = list_job(t, op, heads, k, layer, &first);
+    if (!op->list) {
       struct vb_job j;
-      vb_job_attention(&j, op, heads, k, op->list ? 1 : op->t.end - op->t.begin);
-      if (seen) j.args[VB_ATTENTION_ARG_LIST_COUNT] = cut_list(op, k, seen);
-      r = add(t, &j, 1, layer, seen);
+      vb_job_attention(&j, op, heads, op->t.begin, op->t.end - op->t.begin);
+      r = add(t, &j, 1, layer, NULL);
     }
-    free(seen);
     h += heads;
   }
   return r;
@@ -212,6 +238,7 @@ static vb_result layer_jobs(struct table *t, const struct vb_config *c, uint32_t
                                       .window = l->window,
                                       .chunk = l->chunk,
                                       .cap = c->attn_softcap != 0,
+                                      .sinks = c->sinks ? &one : NULL,
                                       .t = {0, tokens},
                                       .key = {0, UINT32_MAX}};
   vb_result r = VB_OK;

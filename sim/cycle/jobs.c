@@ -128,6 +128,7 @@ void vb_job_attention(struct vb_job *j, const struct vb_attention_op *op, uint32
   set(j, VB_ATTENTION_ARG_CHUNK, op->chunk);
   set(j, VB_ATTENTION_ARG_KEEP, op->keep);
   set(j, VB_ATTENTION_ARG_FLAGS, op->kv->v == NULL);
+  j->sinks = op->sinks && op->mode == VB_ATTN_FULL; // of a split, the merge adds them
   if (op->list) {
     set(j, VB_ATTENTION_ARG_LIST_BLOCK, op->list_block ? op->list_block : 1);
     set(j, VB_ATTENTION_ARG_LIST_COUNT, op->list_count[t]);
@@ -161,7 +162,7 @@ static void finish_attention(struct vb_job *j, uint64_t *bytes) {
   bytes[VB_ATTENTION_ARG_EM] = 2 * VB_EM_ROW * rows;
   bytes[VB_ATTENTION_ARG_OUT] = tokens * a[VB_ATTENTION_ARG_O_TOKEN_STRIDE] + out;
   bytes[VB_ATTENTION_ARG_LIST] = 4 * (a[VB_ATTENTION_ARG_LIST_FIRST] + a[VB_ATTENTION_ARG_LIST_COUNT]);
-  bytes[VB_ATTENTION_ARG_SINKS] = 0;
+  bytes[VB_ATTENTION_ARG_SINKS] = j->sinks ? 4 * group : 0;
   uint64_t pairs = 0, macs = a[VB_ATTENTION_ARG_MODE] == VB_ATTN_SUM    ? a[VB_ATTENTION_ARG_DK] + dv
                              : a[VB_ATTENTION_ARG_MODE] == VB_ATTN_FULL ? a[VB_ATTENTION_ARG_DK] + dv
                              : a[VB_ATTENTION_ARG_MODE] == VB_ATTN_MAX  ? a[VB_ATTENTION_ARG_DK]

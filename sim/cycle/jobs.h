@@ -14,6 +14,7 @@ struct vb_job {
   char shape[96]; ///< for people: "128 rows, 2048 of 16384 keys, 576/512"
   uint64_t args[VB_JOB_SLOTS];
   uint32_t given; ///< bit i: argument i is set; what is not set gets a default
+  bool sinks;     ///< attention: it has sink scores
   uint64_t macs;  ///< multiplications that the result needs; 0 for a unit without an array
 };
 

@@ -37,6 +37,8 @@ case_costs_what_the_device_counts() { # MODEL UNIT
   [[ -n $device && $device == "$model" ]]
 }
 check router_case_costs_what_the_device_counts case_costs_what_the_device_counts models/tiny/moe router
+check attention_case_costs_what_the_device_counts case_costs_what_the_device_counts models/tiny/moe attention
+check latent_case_costs_what_the_device_counts case_costs_what_the_device_counts models/tiny/dsa attention
 check indexer_case_costs_what_the_device_counts case_costs_what_the_device_counts models/tiny/dsa indexer
 
 model_step() { # every MoE layer of the model, jobs of one shape together

@@ -48,10 +48,10 @@ same_cycles() { # MODEL OPERATOR [VAR=VALUE]...: all four layers have one
   [[ $(grep -c "$operator" "$vb_tmp/rtl") == 4 ]] || { cat "$vb_tmp/rtl" && return 1; }
   diff "$vb_tmp/rtl" "$vb_tmp/fast"
 }
-# Without banks: the two devices probe other sets of units, so buffers may lie elsewhere. Parts with banks: tests/hw/cycle.
-check same_bits_and_cycles same_cycles "$model" router VERBATIM_SIM_DRAM=ideal
-check same_cycles_with_noise same_cycles "$model" router VERBATIM_SIM_DRAM=ideal VERBATIM_SIM_SEED=7
-check same_cycles_of_an_indexer same_cycles models/tiny/dsa indexer VERBATIM_SIM_DRAM=ideal VERBATIM_SIM_SEED=3
+check same_bits_and_cycles same_cycles "$model" attention VERBATIM_SIM_DRAM=
+check same_cycles_on_another_part same_cycles "$model" router VERBATIM_SIM_DRAM=hbm2e
+check same_cycles_with_noise same_cycles "$model" router VERBATIM_SIM_DRAM=ddr5-4800 VERBATIM_SIM_SEED=7
+check same_cycles_of_an_indexer same_cycles models/tiny/dsa indexer VERBATIM_SIM_DRAM= VERBATIM_SIM_SEED=3
 
 another_part_differs() {
   cycles_on "$model" sim-base-fast VERBATIM_SIM_DRAM=ddr4-2400 >"$vb_tmp/a"
