@@ -331,7 +331,8 @@ module vb_attn_core #(
       .em_we_i(em_we_i[r]), .em_i, .em_o(em_o[r*NBV*16 +: NBV*16]));
     vb_attn_vrow #(.NBV(NBV)) u_v (
       .clk_i, .rst_i, .clear_i, .m_i($signed(m_o[r*32 +: 32])), .em_i(em_o[r*NBV*16 +: NBV*16]),
-      .v1_first_i(v1_first_q), .v2_first_i(f2_q), .v3_first_i(f3_q), .v4_first_i(f4_q), .v6_first_i(f6_q), .s1_i($signed(s1_q ? sink_i[r*32 +: 32] : srd_q[r*32 +: 32])),
+      .v1_first_i(v1_first_q), .v2_first_i(f2_q), .v3_first_i(f3_q), .v4_first_i(f4_q), .v6_first_i(f6_q),
+      .s1_i($signed(s1_q ? sink_i[r*32 +: 32] : srd_q[r*32 +: 32])),
       .v5_i(v_q[4]), .v5_first_i(f5_q), .ev5_i(ev5_q), .blk5_i(BVW'(32'(p5_q[AW-1:0]) / SUBW)), .p_o(p6),
       .div_start_i(div_start_i[r]), .div_u_i, .l_o(l_o[r*64 +: 64]), .r_o(r_o[r*32 +: 32]),
       .div_done_o(div_done_o[r]), .bad_m_o(bad_v[r]), .bad_em_o(bad_em[r]));

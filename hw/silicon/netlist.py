@@ -48,7 +48,7 @@ def assemble(modules, top, cache, out):
     sv.write_text(ring(top))
     stub = top.name[1:].replace('$', '__')
     # The ring is mapped first, round a black box; then the box gets its contents and the whole is flattened.
-    rtlil.yosys(f'read_slang --top vb_ring {sv}\nsynth_ecp5 -noflatten -top vb_ring\nwrite_rtlil {whole}\n', f'{out}-ring.log')
+    rtlil.yosys(f'read_slang --top vb_ring {sv}\nsynth_ecp5 -noflatten -nowidelut -top vb_ring\nwrite_rtlil {whole}\n', f'{out}-ring.log')
     mapped = rtlil.split(whole.read_text())['\\vb_ring'].replace(f'cell \\{stub} ', f'cell {top.name} ')
     whole.write_text(mapped + ''.join(cache.path(m, '.il').read_text() for m in modules.values()))
     rtlil.yosys(f'read_verilog -lib -specify +/lattice/cells_sim_ecp5.v +/lattice/cells_bb_ecp5.v\nread_rtlil {whole}\nhierarchy -top vb_ring\nflatten\nopt_expr\nopt_merge\nopt_clean -purge\nopt_lut_ins -tech lattice\n'

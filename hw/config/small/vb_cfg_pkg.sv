@@ -9,9 +9,9 @@ package vb_cfg_pkg;
   localparam int unsigned AxiIdw = 4;
   localparam int unsigned MaxBurst = 16;
   localparam int unsigned AttnKeys = 256;
-  localparam int unsigned AttnKeyBlocks = 18;
-  localparam int unsigned AttnValueBlocks = 16;
+  localparam int unsigned AttnKeyBlocks = 8;
+  localparam int unsigned AttnValueBlocks = 4;
   localparam int unsigned RouterMaxPairs = 4096;
   localparam int unsigned IndexerKeys = 4096;
-  localparam logic [31:0] Word = 32'hea450a77;  // read back by the driver
+  localparam logic [31:0] Word = 32'hb0f45bea;  // read back by the driver
 endpackage
