@@ -95,6 +95,12 @@ $(SIM_DIR)/units.inc: sim-list
 	@mkdir -p $(@D)
 	@printf '%s\n' $(foreach l,$(SIM_LIST),'$l') > $@.new; if cmp -s $@.new $@; then rm $@.new; else mv $@.new $@; fi
 
+# Generators of random jobs, one a unit.
+$(SIM_DIR)/generators.inc: sim-list
+	@mkdir -p $(@D)
+	@printf 'CJOB_UNIT(%s)\n' $(patsubst tests/hw/cycle/gen_%.c,%,$(wildcard tests/hw/cycle/gen_*.c)) > $@.new
+	@if cmp -s $@.new $@; then rm $@.new; else mv $@.new $@; fi
+
 $(SIM_DIR)/obj/%.o: sim/harness/%.cc $(SIM_DIR)/units.inc make/sim.mk
 	@mkdir -p $(@D)
 	$(call say,CXX,$<)
@@ -124,7 +130,7 @@ SIM_HARNESS_LIBS := -lstdc++ -lpthread $(if $(SIM_TRACE),-lz)
 
 # ---- tests: the router and the DRAM model, and every assertion of the shared cells with a planted violation
 SIM_TEST_DIR := $(BUILD)/tests/hw
-SIM_TEST_FLAGS = $(or $(OPT),-O2) -g -Wall -Wextra -Wconversion -Werror -MMD -MP $(SAN) -Itests -Isim -Ihost -Ihost/include
+SIM_TEST_FLAGS = $(or $(OPT),-O2) -g -Wall -Wextra -Wconversion -Werror -MMD -MP $(SAN) -I$(SIM_DIR) -Itests -Isim -Ihost -Ihost/include
 SIM_SUPPORT := $(SIM_DIR)/tests/support/harness.o $(SIM_DIR)/tests/support/random.o
 SIM_CHECKED := vb_axil_chk vb_apctrl_chk vb_axi4_chk vb_fifo vb_stats vb_axi_rd vb_axi_wr vb_axi_rd_mux vb_axi_wr_mux vb_watchdog vb_axil_ctrl vb_axil_split
 SIM_CHK_LIBS := $(foreach m,$(SIM_CHECKED),$(SIM_DIR)/chk/$m/Vchk_$m__ALL.a)
@@ -132,7 +138,7 @@ SIM_CHK_LIBS := $(foreach m,$(SIM_CHECKED),$(SIM_DIR)/chk/$m/Vchk_$m__ALL.a)
 SIM_CHK_axi4 := -GDW=64 -GIDW=2
 SIM_CHK_G = $(if $(filter vb_fifo,$1),-GDEPTH=4,$(if $(filter vb_watchdog,$1),-GGRACE=20,$(if $(filter vb_axi_rd vb_axi_wr vb_axi_wr_mux vb_axi4_chk,$1),$(SIM_CHK_axi4))))
 
-$(SIM_DIR)/tests/%.o: tests/%.c make/sim.mk
+$(SIM_DIR)/tests/%.o: tests/%.c $(SIM_DIR)/generators.inc make/sim.mk
 	@mkdir -p $(@D)
 	$(call say,CC,$<)
 	$(Q)$(CCACHE) $(CC) -std=gnu11 -D_GNU_SOURCE $(SIM_TEST_FLAGS) -c -o $@ $<

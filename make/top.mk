@@ -22,7 +22,7 @@ $(TOP_DIR)/Vvb_top__ALL.a: $(TOP_DIR)/Vvb_top.mk
 $(TOP_DIR)/test_top.o: tests/hw/top/test_top.cc $(TOP_DIR)/Vvb_top.mk
 	$(call say,CXX,$<)
 	$(Q)$(CCACHE) $(CXX) $(SIM_CXXFLAGS) -Itests -Isim -Ihost -Ihost/include $(SIM_DEFS) -isystem $(TOP_DIR) -c -o $@ $<
-$(TOP_DIR)/jobs.o: tests/hw/top/jobs.c make/top.mk
+$(TOP_DIR)/jobs.o: tests/hw/top/jobs.c $(SIM_DIR)/generators.inc make/top.mk
 	@mkdir -p $(@D)
 	$(call say,CC,$<)
 	$(Q)$(CCACHE) $(CC) -std=gnu11 -D_GNU_SOURCE $(SIM_TEST_FLAGS) -DVB_TOP_CONFIG=VB_CONFIG_$(shell echo $(TOP_CONFIG) | tr a-z A-Z) -c -o $@ $<

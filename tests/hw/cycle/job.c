@@ -184,7 +184,11 @@ bool cjob_check_outside(struct cdevice *d, struct cjob *j, uint32_t slot) {
 }
 
 bool cjob_parse(const char *line, struct cdevice *d, struct cjob *j) {
-  static const struct cunit *const units[] = {&cunit_router, &cunit_indexer, &cunit_attention};
+  static const struct cunit *const units[] = {
+#define CJOB_UNIT(unit) &cunit_##unit,
+#include "generators.inc"
+#undef CJOB_UNIT
+  };
   char config[32], part[32], noise[8], unit[32];
   unsigned long long seed, value;
   int at = 0, n = 0, slot;

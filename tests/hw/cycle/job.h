@@ -51,11 +51,17 @@ bool cjob_check_outside(struct cdevice *d, struct cjob *j, uint32_t slot);
 /// The job of such a line, and its device. The contents of its buffers are not in it; false: it cannot be read.
 bool cjob_parse(const char *line, struct cdevice *d, struct cjob *j);
 
-extern const struct cunit cunit_router, cunit_indexer, cunit_attention;
-/// A random job, at most about `size` thousand cycles long; size 0: one of ordinary size, for measuring speed.
-bool cgen_router(struct cdevice *d, struct cjob *j, struct vb_rng *r, uint32_t size);
-bool cgen_indexer(struct cdevice *d, struct cjob *j, struct vb_rng *r, uint32_t size);
-bool cgen_attention(struct cdevice *d, struct cjob *j, struct vb_rng *r, uint32_t size);
+/// Every gen_<unit>.c, CJOB_UNIT(unit) a line (make/sim.mk): the unit's models, and cgen_<unit>, which makes a random job
+/// of at most about `size` thousand cycles; size 0: one of ordinary size, for measuring speed.
+#define CJOB_UNIT(unit)                                                                                      \
+  int vb_cycle_##unit(const struct vb_cycle_env *, const struct vb_golden_memory *, const uint64_t *,        \
+                      struct vb_cycle_result *);                                                             \
+  uint32_t vb_golden_##unit(const struct vb_golden_memory *, const struct vb_hw_config *, const uint64_t *); \
+  extern const struct cunit cunit_##unit;                                                                    \
+  bool cgen_##unit(struct cdevice *d, struct cjob *j, struct vb_rng *r, uint32_t size);
+#include "generators.inc"
+#undef CJOB_UNIT
+
 /// Prefill of the first `queries` of 512 tokens, GQA 4, 128/128, up to 8192 keys; decode of `heads` heads of absorbed MLA,
 /// 576/512, 2048 of 16384 keys by list. Their utilisation: array cycles that moved a key or value word, in percent.
 bool cgen_prefill(struct cdevice *d, struct cjob *j, struct vb_rng *r, uint32_t queries);

@@ -52,14 +52,12 @@ static void sensitive(generator *make) {
   }
   VB_CHECK(differ > n * 3 / 4, "only %llu of %llu", (unsigned long long)differ, (unsigned long long)n);
 }
-static void router_sensitive(void) { sensitive(cgen_router); }
 
-static void indexer_sensitive(void) { sensitive(cgen_indexer); }
-static void attention_sensitive(void) { sensitive(cgen_attention); }
-
-static void indexer(void) { random_jobs(cgen_indexer, vb_test_count(16, 400), 6); }
-static void attention(void) { random_jobs(cgen_attention, vb_test_count(24, 600), 8); }
-static void router(void) { random_jobs(cgen_router, vb_test_count(16, 400), 6); }
+#define CJOB_UNIT(unit)                                                                  \
+  static void unit##_jobs(void) { random_jobs(cgen_##unit, vb_test_count(20, 500), 7); } \
+  static void unit##_sensitive(void) { sensitive(cgen_##unit); }
+#include "generators.inc"
+#undef CJOB_UNIT
 
 /// A buffer that the device was not given: the same error with hardware and without.
 static void outside(generator *make, const uint32_t *slots, size_t n) {
@@ -175,14 +173,12 @@ static int use_paper(void) { return use("paper"); }
 
 int main(int argc, char **argv) {
   static const struct vb_test tests[] = {{"replay", replay},
-                                         {"router", router},
-                                         {"router_sensitive", router_sensitive},
-                                         {"indexer", indexer},
-                                         {"indexer_sensitive", indexer_sensitive},
+#define CJOB_UNIT(unit) {#unit, unit##_jobs}, {#unit "_sensitive", unit##_sensitive},
+#include "generators.inc"
+#undef CJOB_UNIT
+
                                          {"indexer_outside", indexer_outside},
                                          {"router_outside", router_outside},
-                                         {"attention", attention},
-                                         {"attention_sensitive", attention_sensitive},
                                          {"attention_outside", attention_outside},
                                          {"attention_utilisation", attention_utilisation},
                                          {"speed", speed},
