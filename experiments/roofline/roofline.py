@@ -14,18 +14,18 @@ import tempfile
 
 ROWS = {"base": 8, "paper": 32}
 LANES = 32
-# name, unit, arguments, query rows that share a key at a time, record for the memory roof: (bytes, list?)
+# name, unit, arguments, query rows that share a key at a time, for the memory roof: bytes of a key record, and from one to the next
 GQA = "dk=128 dv=128"
 MLA = "dk=576 dv=512 flags=1"
 JOBS = [
-    ("prefill 512 x 8192, GQA 4", "attention", f"rows=2048 rows_per_token=4 {GQA} key_end=8192 first_count=7681", 2048, (160, False)),
-    ("prefill 64 x 8192, MLA", "attention", f"rows=8192 rows_per_token=128 {MLA} key_end=8192 first_count=8129", 8192, (608, False)),
-    ("decode, MLA, 2048 of 16384 keys", "attention", f"rows=128 rows_per_token=128 {MLA} key_end=16384 first_count=16384 list_block=1 list_count=2048", 128, (608, True)),
-    ("decode, GQA 8, 8192 keys", "attention", f"rows=8 rows_per_token=8 {GQA} key_end=8192 first_count=8192", 8, (160, False)),
-    ("decode, GQA 4, 8192 keys", "attention", f"rows=4 rows_per_token=4 {GQA} key_end=8192 first_count=8192", 4, (160, False)),
-    ("decode, MHA, 8192 keys", "attention", f"rows=1 rows_per_token=1 {GQA} key_end=8192 first_count=8192", 1, (160, False)),
-    ("decode, MHA, 2048 of 8192 keys", "attention", f"rows=1 rows_per_token=1 {GQA} key_end=8192 first_count=8192 list_block=1 list_count=2048", 1, (160, True)),
-    ("indexer, 64 heads, 16384 keys", "indexer", "heads=64 dk=128 topk=2048 first_count=16384", 64, (160, False)),
+    ("prefill 512 x 8192, GQA 4", "attention", f"rows=2048 rows_per_token=4 {GQA} key_end=8192 first_count=7681", 2048, (160, 160)),
+    ("prefill 64 x 8192, MLA", "attention", f"rows=8192 rows_per_token=128 {MLA} key_end=8192 first_count=8129", 8192, (608, 608)),
+    ("decode, MLA, 2048 of 16384 keys", "attention", f"rows=128 rows_per_token=128 {MLA} key_end=16384 first_count=16384 list_block=1 list_count=2048", 128, (608, 8 * 608)),
+    ("decode, GQA 8, 8192 keys", "attention", f"rows=8 rows_per_token=8 {GQA} key_end=8192 first_count=8192", 8, (160, 160)),
+    ("decode, GQA 4, 8192 keys", "attention", f"rows=4 rows_per_token=4 {GQA} key_end=8192 first_count=8192", 4, (160, 160)),
+    ("decode, MHA, 8192 keys", "attention", f"rows=1 rows_per_token=1 {GQA} key_end=8192 first_count=8192", 1, (160, 160)),
+    ("decode, MHA, 2048 of 8192 keys", "attention", f"rows=1 rows_per_token=1 {GQA} key_end=8192 first_count=8192 list_block=1 list_count=2048", 1, (160, 4 * 160)),
+    ("indexer, 64 heads, 16384 keys", "indexer", "heads=64 dk=128 topk=2048 first_count=16384", 64, (160, 160)),
 ]
 CASES = [("paper", "hbm2e"), ("paper", "ddr4-2400"), ("base", "hbm2e"), ("base", "ddr4-2400")]
 
@@ -38,17 +38,17 @@ def predict(verbatim, config, dram, unit, args):
         return json.loads(out.read_text())["jobs"][0]
 
 
-def memory_roof(roof, config, dram, record, gathered):
-    out = subprocess.run([roof, config, dram, str(record), "0" if gathered else str(record)], check=True, capture_output=True, text=True)
+def memory_roof(roof, config, dram, record, stride):
+    out = subprocess.run([roof, config, dram, str(record), str(stride)], check=True, capture_output=True, text=True)
     return float(out.stdout)
 
 
 def point(verbatim, roof, config, dram, job):
-    name, unit, args, rows, (record, gathered) = job
+    name, unit, args, rows, (record, stride) = job
     j = predict(verbatim, config, dram, unit, args)
     moved = j["bytes_read"] + j["bytes_written"]
     peak, full = ROWS[config] * LANES, min(rows, ROWS[config]) * LANES
-    bandwidth = memory_roof(roof, config, dram, record, gathered)
+    bandwidth = memory_roof(roof, config, dram, record, stride)
     intensity = j["multiplications"] / moved
     reached = j["multiplications"] / j["cycles"]
     bound = min(full, intensity * bandwidth)
@@ -68,6 +68,7 @@ def table(points):
 def draw(points, path):
     import matplotlib
     matplotlib.use("svg")
+    matplotlib.rcParams["svg.fonttype"] = "none"
     matplotlib.rcParams["svg.hashsalt"] = "verbatim"  # the same bytes at every run
     import matplotlib.pyplot as plt
     fig, axes = plt.subplots(1, 2, figsize=(11, 4.6), sharey=True)
