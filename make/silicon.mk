@@ -16,5 +16,5 @@ silicon-place: $(SILICON_VENV)/.installed ## place and route `small` of every un
 silicon-table: $(SILICON_VENV)/.installed ## write experiments/silicon/silicon.h5 and docs/silicon.md from what was measured
 	$(SILICON_PY) hw/silicon/silicon.py table
 
-check-silicon: ## fail when docs/silicon.md has figures of other sources than these
+check-silicon: ## fail when docs/silicon.md has figures of other sources than these, or a clock below 60 MHz
 	$(PYTHON) hw/silicon/silicon.py check
