@@ -7,9 +7,10 @@ uint32_t vb_golden_relu_error(const uint64_t *args);
 int vb_cycle_relu(const struct vb_cycle_env *env, const struct vb_golden_memory *mem, const uint64_t *args,
                   struct vb_cycle_result *out) {
   static _Thread_local struct vb_port p;
-  uint64_t n = (uint32_t)args[VB_RELU_ARG_N], beats = (4 * n + env->hw->axi_data_bits / 8 - 1) / (env->hw->axi_data_bits / 8);
+  uint64_t n = (uint32_t)args[VB_RELU_ARG_N],
+           beats = (4 * n + env->hw->axi_data_bits / 8 - 1) / (env->hw->axi_data_bits / 8);
   uint64_t run = VB_CYCLE_START + 2, offered = 0, moved = 0, last = run - 1, blocked = 0; // start and check come first
-  (void)mem;                                                                             // values change no cycle
+  (void)mem;                                                                              // values change no cycle
   *out = (struct vb_cycle_result){.cycles = 2, .classes[VB_HW_CLASS_BUSY] = 2, .error = vb_golden_relu_error(args)};
   if (out->error || !n) return 0;
   if (vb_port_init(&p, env, 1, 64, 16, 8)) return -1;

@@ -30,7 +30,9 @@ int main(int argc, char **argv) {
   uint64_t records = record > 1 << 20 ? 1 : RECORDS;
   while (popped < beats || told < records) {
     for (; told < records; told++) {
-      uint64_t at = records == 1 ? 0 : stride ? told * stride : (vb_hash2(7, told) % (1u << 20)) * ((record + 63) & ~63ull);
+      uint64_t at = records == 1 ? 0
+                    : stride     ? told * stride
+                                 : (vb_hash2(7, told) % (1u << 20)) * ((record + 63) & ~63ull);
       uint64_t first = at / beat, n = (at + record - 1) / beat - first + 1;
       if (!vb_port_rd_cmd(&port, 0, VB_CYCLE_START, first * beat, (uint32_t)n)) break;
       beats += n;
