@@ -22,9 +22,11 @@ check json_adds_up json_adds_up
 
 # A captured case: the device counts what the model predicts. Without banks, as buffers lie elsewhere on the device.
 captured() { # MODEL UNIT: a case of it, by a planted fault
+  local status=0
   rm -rf "$vb_tmp/cases"
   "$verbatim" verify "$1" --tokens 1,2,3,4,5,6,7 --steps 0 --cases "$vb_tmp/cases" --devices cpu \
-    --inject "output:layer.1.$2:5:3" -q >"$vb_tmp/v.out" 2>&1 || true
+    --inject "output:layer.1.$2:5:3" -q >"$vb_tmp/v.out" 2>&1 || status=$?
+  [[ $status == 1 ]] || { cat "$vb_tmp/v.out" >&2 && return 1; } # a planted difference, nothing else
   ls "$vb_tmp"/cases/*.h5
 }
 case_costs_what_the_device_counts() { # MODEL UNIT

@@ -123,6 +123,8 @@ def main():
     for number, (name, old, new, _, _) in enumerate(PLANTS):
         if text[name].count(old) != 1:
             sys.exit(f"plant.py: {name}: found {text[name].count(old)} times: {old}")
+        if "@" not in new:
+            sys.exit(f"plant.py: {name}: no switch: {new}")
         text[name] = text[name].replace(old, new.replace("@", f"vb_plant_pkg::vb_plant({number})"))
     for name, body in text.items():
         (out / "rtl" / pathlib.Path(name).name).write_text(body)

@@ -87,6 +87,8 @@ def main():
     for number, (name, old, new, want) in enumerate(PLANTS):
         if text[name].count(old) != 1:
             sys.exit(f"plant.py: {name}: found {text[name].count(old)} times: {old}")
+        if "@" not in new:
+            sys.exit(f"plant.py: {name}: no switch: {new}")
         text[name] = text[name].replace(old, new.replace("@", f"vb_plant_pkg::vb_plant({number})"))
         for label in (want or "").split("|"):
             if label.startswith("a_") and label not in labels:
