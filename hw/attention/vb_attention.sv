@@ -57,16 +57,8 @@ module vb_attention #(
   logic [63:0] limit;
   logic timeout, give_up;
   vb_axil_ctrl #(.NARGS(NA), .NSTAT(vb_pkg::NumStat)) u_port (
-    .clk_i(ap_clk), .rst_i(rst), .awvalid_i(s_axi_control_awvalid), .awready_o(s_axi_control_awready),
-    .awaddr_i(s_axi_control_awaddr), .wvalid_i(s_axi_control_wvalid),
-    .wready_o(s_axi_control_wready), .wdata_i(s_axi_control_wdata), .wstrb_i(s_axi_control_wstrb),
-    .bvalid_o(s_axi_control_bvalid), .bready_i(s_axi_control_bready),
-    .bresp_o(s_axi_control_bresp), .arvalid_i(s_axi_control_arvalid), .arready_o(s_axi_control_arready),
-    .araddr_i(s_axi_control_araddr),
-    .rvalid_o(s_axi_control_rvalid), .rready_i(s_axi_control_rready), .rdata_o(s_axi_control_rdata),
-    .rresp_o(s_axi_control_rresp), .interrupt_o(interrupt),
-    .start_o(start), .ready_i(done), .done_i(done), .idle_i(idle), .args_o(args),
-    .watchdog_o(limit), .stat_i(stat));
+`include "vb_unit_ctrl_map.svh"
+    .start_o(start), .ready_i(done), .done_i(done), .idle_i(idle), .args_o(args), .watchdog_o(limit), .stat_i(stat));
 
   vb_stats #(.DW(DW), .CONFIG(CONFIG)) u_stats (
     .clk_i(ap_clk), .rst_i(rst), .start_i(first), .run_i(run), .class_i(class_v), .rd_beat_i(rd_beat),
@@ -109,30 +101,17 @@ module vb_attention #(
     .rd_valid_o(rdc_valid), .rd_ready_i(rdc_ready), .rd_addr_o(rdc_addr), .rd_beats_o(rdc_beats), .rd_tag_o(rdc_tag));
 
   vb_axi_rd #(.DW(DW), .IDW(AXI_IDW), .MAX_BURST(MAX_BURST), .DEPTH(RD_DEPTH), .BURSTS(RD_BURSTS), .TAGW(TW)) u_rd (
-    .clk_i(ap_clk), .rst_i(rst), .clear_i(first), .cmd_valid_i(rdc_valid), .cmd_ready_o(rdc_ready),
-    .cmd_addr_i(rdc_addr),
-    .cmd_beats_i(rdc_beats), .cmd_tag_i(rdc_tag), .out_valid_o(beat_valid), .out_ready_i(beat_ready),
-    .out_data_o(beat_data), .out_tag_o(beat_tag), .out_last_o(beat_last), .idle_o(rd_idle), .err_o(rd_err),
-    .err_code_o(rd_code), .beat_o(rd_beat), .arvalid_o(m_axi_gmem_arvalid), .arready_i(m_axi_gmem_arready),
-    .arid_o(m_axi_gmem_arid),
-    .araddr_o(m_axi_gmem_araddr), .arlen_o(m_axi_gmem_arlen), .arsize_o(m_axi_gmem_arsize),
-    .arburst_o(m_axi_gmem_arburst),
-    .rvalid_i(m_axi_gmem_rvalid), .rready_o(m_axi_gmem_rready), .rid_i(m_axi_gmem_rid),
-    .rdata_i(m_axi_gmem_rdata), .rresp_i(m_axi_gmem_rresp),
-    .rlast_i(m_axi_gmem_rlast));
+`include "vb_unit_rd_map.svh"
+    .clear_i(first), .cmd_valid_i(rdc_valid), .cmd_ready_o(rdc_ready), .cmd_addr_i(rdc_addr), .cmd_beats_i(rdc_beats),
+    .cmd_tag_i(rdc_tag), .out_valid_o(beat_valid), .out_ready_i(beat_ready), .out_data_o(beat_data),
+    .out_tag_o(beat_tag), .out_last_o(beat_last), .idle_o(rd_idle), .err_o(rd_err), .err_code_o(rd_code),
+    .beat_o(rd_beat));
 
   vb_axi_wr #(.DW(DW), .IDW(AXI_IDW), .MAX_BURST(MAX_BURST), .BURSTS(WR_BURSTS)) u_wr (
-    .clk_i(ap_clk), .rst_i(rst), .clear_i(first), .cmd_valid_i(wrc_valid), .cmd_ready_o(wrc_ready),
-    .cmd_addr_i(wrc_addr),
-    .cmd_bytes_i(wrc_bytes), .in_valid_i(out_valid), .in_ready_o(out_ready), .in_data_i(out_data), .idle_o(wr_idle),
-    .err_o(wr_err), .err_code_o(wr_code), .beat_o(wr_beat), .beat_bytes_o(wr_beat_bytes),
-    .awvalid_o(m_axi_gmem_awvalid),
-    .awready_i(m_axi_gmem_awready), .awid_o(m_axi_gmem_awid), .awaddr_o(m_axi_gmem_awaddr),
-    .awlen_o(m_axi_gmem_awlen), .awsize_o(m_axi_gmem_awsize),
-    .awburst_o(m_axi_gmem_awburst), .wvalid_o(m_axi_gmem_wvalid), .wready_i(m_axi_gmem_wready),
-    .wdata_o(m_axi_gmem_wdata), .wstrb_o(m_axi_gmem_wstrb),
-    .wlast_o(m_axi_gmem_wlast), .bvalid_i(m_axi_gmem_bvalid), .bready_o(m_axi_gmem_bready),
-    .bid_i(m_axi_gmem_bid), .bresp_i(m_axi_gmem_bresp));
+`include "vb_unit_wr_map.svh"
+    .clear_i(first), .cmd_valid_i(wrc_valid), .cmd_ready_o(wrc_ready), .cmd_addr_i(wrc_addr), .cmd_bytes_i(wrc_bytes),
+    .in_valid_i(out_valid), .in_ready_o(out_ready), .in_data_i(out_data), .idle_o(wr_idle), .err_o(wr_err),
+    .err_code_o(wr_code), .beat_o(wr_beat), .beat_bytes_o(wr_beat_bytes));
 
   // ---- beats to words of the array's width, headers aside
   logic word_valid, word_ready, head_seen, head_pop;

@@ -58,16 +58,8 @@ module vb_indexer #(
   logic [3:0] front_state;
 
   vb_axil_ctrl #(.NARGS(NA), .NSTAT(vb_pkg::NumStat)) u_port (
-    .clk_i(ap_clk), .rst_i(rst), .awvalid_i(s_axi_control_awvalid), .awready_o(s_axi_control_awready),
-    .awaddr_i(s_axi_control_awaddr), .wvalid_i(s_axi_control_wvalid),
-    .wready_o(s_axi_control_wready), .wdata_i(s_axi_control_wdata), .wstrb_i(s_axi_control_wstrb),
-    .bvalid_o(s_axi_control_bvalid), .bready_i(s_axi_control_bready),
-    .bresp_o(s_axi_control_bresp), .arvalid_i(s_axi_control_arvalid), .arready_o(s_axi_control_arready),
-    .araddr_i(s_axi_control_araddr),
-    .rvalid_o(s_axi_control_rvalid), .rready_i(s_axi_control_rready), .rdata_o(s_axi_control_rdata),
-    .rresp_o(s_axi_control_rresp), .interrupt_o(interrupt),
-    .start_o(start), .ready_i(done), .done_i(done), .idle_i(idle), .args_o(args), .watchdog_o(limit),
-    .stat_i(stat));
+`include "vb_unit_ctrl_map.svh"
+    .start_o(start), .ready_i(done), .done_i(done), .idle_i(idle), .args_o(args), .watchdog_o(limit), .stat_i(stat));
 
   // ---- job state machine
   logic [2:0] job_q;
@@ -134,14 +126,11 @@ module vb_indexer #(
     .cmd_ready_i(cmd_ready), .cmd_addr_o(cmd_addr), .cmd_beats_o(cmd_beats), .cmd_tag_o(cmd_tag));
 
   vb_axi_rd #(.DW(DW), .IDW(AXI_IDW), .MAX_BURST(MAX_BURST), .DEPTH(RD_DEPTH), .BURSTS(RD_BURSTS), .TAGW(2)) u_rd (
-    .clk_i(ap_clk), .rst_i(rst), .clear_i(begin_job), .cmd_valid_i(cmd_valid), .cmd_ready_o(cmd_ready),
-    .cmd_addr_i(cmd_addr), .cmd_beats_i(cmd_beats), .cmd_tag_i(cmd_tag), .out_valid_o(beat_valid),
+`include "vb_unit_rd_map.svh"
+    .clear_i(begin_job), .cmd_valid_i(cmd_valid), .cmd_ready_o(cmd_ready), .cmd_addr_i(cmd_addr),
+    .cmd_beats_i(cmd_beats), .cmd_tag_i(cmd_tag), .out_valid_o(beat_valid),
     .out_ready_i(beat_ready || job_q == vb_idx_pkg::JobAbort), .out_data_o(beat), .out_tag_o(beat_tag),
-    .out_last_o(beat_last), .idle_o(rd_idle), .err_o(rd_err), .err_code_o(rd_code), .beat_o(rd_beat),
-    .arvalid_o(m_axi_gmem_arvalid), .arready_i(m_axi_gmem_arready), .arid_o(m_axi_gmem_arid),
-    .araddr_o(m_axi_gmem_araddr), .arlen_o(m_axi_gmem_arlen), .arsize_o(m_axi_gmem_arsize),
-    .arburst_o(m_axi_gmem_arburst), .rvalid_i(m_axi_gmem_rvalid), .rready_o(m_axi_gmem_rready),
-    .rid_i(m_axi_gmem_rid), .rdata_i(m_axi_gmem_rdata), .rresp_i(m_axi_gmem_rresp), .rlast_i(m_axi_gmem_rlast));
+    .out_last_o(beat_last), .idle_o(rd_idle), .err_o(rd_err), .err_code_o(rd_code), .beat_o(rd_beat));
 
   // ---- sequence
   logic w_clear, w_beat, align, restart, q_word, k_word, rec_last, k_room, k_have, begin_keys, go, step, key_first;
@@ -213,15 +202,10 @@ module vb_indexer #(
     .beat_valid_o(out_valid), .beat_ready_i(out_ready), .beat_data_o(out_data), .open_o(out_open), .done_o(out_done));
 
   vb_axi_wr #(.DW(DW), .IDW(AXI_IDW), .MAX_BURST(MAX_BURST), .BURSTS(WR_BURSTS)) u_wr (
-    .clk_i(ap_clk), .rst_i(rst), .clear_i(begin_job), .cmd_valid_i(wrc_valid), .cmd_ready_o(wrc_ready),
-    .cmd_addr_i(wrc_addr), .cmd_bytes_i(wrc_bytes), .in_valid_i(out_valid), .in_ready_o(out_ready),
-    .in_data_i(out_data), .idle_o(wr_idle), .err_o(wr_err), .err_code_o(wr_code), .beat_o(wr_beat),
-    .beat_bytes_o(wr_beat_bytes), .awvalid_o(m_axi_gmem_awvalid), .awready_i(m_axi_gmem_awready),
-    .awid_o(m_axi_gmem_awid), .awaddr_o(m_axi_gmem_awaddr), .awlen_o(m_axi_gmem_awlen),
-    .awsize_o(m_axi_gmem_awsize), .awburst_o(m_axi_gmem_awburst), .wvalid_o(m_axi_gmem_wvalid),
-    .wready_i(m_axi_gmem_wready), .wdata_o(m_axi_gmem_wdata), .wstrb_o(m_axi_gmem_wstrb),
-    .wlast_o(m_axi_gmem_wlast), .bvalid_i(m_axi_gmem_bvalid), .bready_o(m_axi_gmem_bready),
-    .bid_i(m_axi_gmem_bid), .bresp_i(m_axi_gmem_bresp));
+`include "vb_unit_wr_map.svh"
+    .clear_i(begin_job), .cmd_valid_i(wrc_valid), .cmd_ready_o(wrc_ready), .cmd_addr_i(wrc_addr),
+    .cmd_bytes_i(wrc_bytes), .in_valid_i(out_valid), .in_ready_o(out_ready), .in_data_i(out_data), .idle_o(wr_idle),
+    .err_o(wr_err), .err_code_o(wr_code), .beat_o(wr_beat), .beat_bytes_o(wr_beat_bytes));
 
   // ---- every cycle of a job in one class: the only place where a stall gets its name
   always_comb begin

@@ -32,15 +32,8 @@ module vb_router #(
   logic [NARGS*64-1:0] args;
   logic [vb_pkg::NumStat*32-1:0] stat;
   vb_axil_ctrl #(.NARGS(NARGS)) u_ctrl (
-    .clk_i(ap_clk), .rst_i(rst),
-    .awvalid_i(s_axi_control_awvalid), .awready_o(s_axi_control_awready), .awaddr_i(s_axi_control_awaddr),
-    .wvalid_i(s_axi_control_wvalid), .wready_o(s_axi_control_wready), .wdata_i(s_axi_control_wdata),
-    .wstrb_i(s_axi_control_wstrb), .bvalid_o(s_axi_control_bvalid), .bready_i(s_axi_control_bready),
-    .bresp_o(s_axi_control_bresp), .arvalid_i(s_axi_control_arvalid), .arready_o(s_axi_control_arready),
-    .araddr_i(s_axi_control_araddr), .rvalid_o(s_axi_control_rvalid), .rready_i(s_axi_control_rready),
-    .rdata_o(s_axi_control_rdata), .rresp_o(s_axi_control_rresp), .interrupt_o(interrupt),
-    .start_o(start), .ready_i(done), .done_i(done), .idle_i(idle), .args_o(args),
-    .watchdog_o(limit), .stat_i(stat));
+`include "vb_unit_ctrl_map.svh"
+    .start_o(start), .ready_i(done), .done_i(done), .idle_i(idle), .args_o(args), .watchdog_o(limit), .stat_i(stat));
 
   // ---- job state machine
   localparam logic [2:0] Idle = 3'd0, Check = 3'd1, Run = 3'd2, Drain = 3'd3, Abort = 3'd4, Stuck = 3'd5;
@@ -142,15 +135,12 @@ module vb_router #(
   logic [AXI_DW-1:0] in_data;
   logic [LGP-1:0] in_off;
   vb_axi_rd #(.DW(AXI_DW), .IDW(AXI_IDW), .MAX_BURST(MAX_BURST), .DEPTH(64), .TAGW(LGP + 1)) u_rd (
-    .clk_i(ap_clk), .rst_i(rst), .clear_i(begin_job),
-    .cmd_valid_i(row_valid), .cmd_ready_o(row_ready), .cmd_addr_i({cmd_at[AW-3:LGP], (LGP + 2)'(0)}),
-    .cmd_beats_i(row_beats), .cmd_tag_i({bias_next_q, cmd_at[LGP-1:0]}),
-    .out_valid_o(in_valid), .out_ready_i(in_ready || state_q == Abort), .out_data_o(in_data), .out_tag_o({in_bias, in_off}),
-    .out_last_o(in_last), .idle_o(rd_idle), .err_o(rd_err), .err_code_o(rd_code), .beat_o(rd_beat),
-    .arvalid_o(m_axi_gmem_arvalid), .arready_i(m_axi_gmem_arready), .arid_o(m_axi_gmem_arid),
-    .araddr_o(m_axi_gmem_araddr), .arlen_o(m_axi_gmem_arlen), .arsize_o(m_axi_gmem_arsize),
-    .arburst_o(m_axi_gmem_arburst), .rvalid_i(m_axi_gmem_rvalid), .rready_o(m_axi_gmem_rready),
-    .rid_i(m_axi_gmem_rid), .rdata_i(m_axi_gmem_rdata), .rresp_i(m_axi_gmem_rresp), .rlast_i(m_axi_gmem_rlast));
+`include "vb_unit_rd_map.svh"
+    .clear_i(begin_job), .cmd_valid_i(row_valid), .cmd_ready_o(row_ready),
+    .cmd_addr_i({cmd_at[AW-3:LGP], (LGP + 2)'(0)}), .cmd_beats_i(row_beats),
+    .cmd_tag_i({bias_next_q, cmd_at[LGP-1:0]}), .out_valid_o(in_valid), .out_ready_i(in_ready || state_q == Abort),
+    .out_data_o(in_data), .out_tag_o({in_bias, in_off}), .out_last_o(in_last), .idle_o(rd_idle), .err_o(rd_err),
+    .err_code_o(rd_code), .beat_o(rd_beat));
 
   logic writing, chunk_valid, chunk_ready, out_valid, out_ready, work, wait_write, filled;
   logic [AW-1:0] chunk_addr;
@@ -171,15 +161,10 @@ module vb_router #(
     .chunk_open_o(chunk_open), .done_o(core_done), .work_o(work), .wait_write_o(wait_write), .inside_o(filled));
 
   vb_axi_wr #(.DW(AXI_DW), .IDW(AXI_IDW), .MAX_BURST(MAX_BURST)) u_wr (
-    .clk_i(ap_clk), .rst_i(rst), .clear_i(begin_job),
-    .cmd_valid_i(chunk_valid && writing), .cmd_ready_o(chunk_ready), .cmd_addr_i(chunk_addr),
-    .cmd_bytes_i(chunk_bytes), .in_valid_i(out_valid), .in_ready_o(out_ready), .in_data_i(out_data),
-    .idle_o(wr_idle), .err_o(wr_err), .err_code_o(wr_code), .beat_o(wr_beat), .beat_bytes_o(wr_bytes),
-    .awvalid_o(m_axi_gmem_awvalid), .awready_i(m_axi_gmem_awready), .awid_o(m_axi_gmem_awid),
-    .awaddr_o(m_axi_gmem_awaddr), .awlen_o(m_axi_gmem_awlen), .awsize_o(m_axi_gmem_awsize),
-    .awburst_o(m_axi_gmem_awburst), .wvalid_o(m_axi_gmem_wvalid), .wready_i(m_axi_gmem_wready),
-    .wdata_o(m_axi_gmem_wdata), .wstrb_o(m_axi_gmem_wstrb), .wlast_o(m_axi_gmem_wlast),
-    .bvalid_i(m_axi_gmem_bvalid), .bready_o(m_axi_gmem_bready), .bid_i(m_axi_gmem_bid), .bresp_i(m_axi_gmem_bresp));
+`include "vb_unit_wr_map.svh"
+    .clear_i(begin_job), .cmd_valid_i(chunk_valid && writing), .cmd_ready_o(chunk_ready), .cmd_addr_i(chunk_addr),
+    .cmd_bytes_i(chunk_bytes), .in_valid_i(out_valid), .in_ready_o(out_ready), .in_data_i(out_data), .idle_o(wr_idle),
+    .err_o(wr_err), .err_code_o(wr_code), .beat_o(wr_beat), .beat_bytes_o(wr_bytes));
 
   // ---- every cycle of a job in one class: the only place where a stall gets its name
   logic [vb_pkg::NumClass-1:0] cls;
