@@ -13,7 +13,7 @@ IPLANT_DIR := $(SIM_DIR)/indexer_plants
 IPLANT_SV := hw/lint.vlt $(addprefix $(IPLANT_DIR)/rtl/,vb_plant_pkg.sv vb_tables_pkg.sv vb_pkg.sv) hw/config/small/vb_cfg_pkg.sv \
   $(addprefix $(IPLANT_DIR)/rtl/,vb_idx_pkg.sv vb_indexer.sv vb_indexer_bind.sv)
 
-$(IPLANT_DIR)/plants.h: tests/hw/indexer/plant.py $(wildcard hw/common/*.sv hw/common/*.svh hw/indexer/*.sv)
+$(IPLANT_DIR)/plants.h: tests/hw/indexer/plant.py tests/hw/planting.py $(wildcard hw/common/*.sv hw/common/*.svh hw/indexer/*.sv)
 	@mkdir -p $(@D)
 	$(Q)$(PYTHON) $< $(@D)
 # -Wno-fatal, because a planted constant may provoke a warning that is not the point.

@@ -5,7 +5,7 @@ RPLANT_DIR := $(SIM_DIR)/router_plants
 RPLANT_SV := hw/lint.vlt $(addprefix $(RPLANT_DIR)/rtl/,vb_plant_pkg.sv vb_tables_pkg.sv vb_pkg.sv) hw/config/small/vb_cfg_pkg.sv \
   $(addprefix $(RPLANT_DIR)/rtl/,vb_router_pkg.sv vb_router.sv vb_router_bind.sv)
 
-$(RPLANT_DIR)/plants.h: tests/hw/router/plant.py $(wildcard hw/common/*.sv hw/common/*.svh hw/router/*.sv)
+$(RPLANT_DIR)/plants.h: tests/hw/router/plant.py tests/hw/planting.py $(wildcard hw/common/*.sv hw/common/*.svh hw/router/*.sv)
 	@mkdir -p $(@D)
 	$(Q)$(PYTHON) $< $(@D)
 # -Wno-fatal, because a planted constant may provoke a warning that is not the point.

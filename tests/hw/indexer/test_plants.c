@@ -9,9 +9,9 @@ struct plant {
   const char *where; ///< file and line of the RTL
   const char *want;  ///< assertions, `|` between them; "": the comparison
 };
-static const struct plant plants[] = {
+// clang-format off
 #include "plants.h" // generated
-};
+// clang-format on
 
 static int planted = -1;
 unsigned char vb_plant(int n);
