@@ -17,10 +17,13 @@ module vb_norm #(
   localparam int TW = $clog2(W);
   localparam int XW = ((EW > 8) ? EW : 8) + 2;  // exponent + bit index + rounding carry
 
-  logic v1_q, v2_q, s1_q, s2_q, zero2_q;
+  localparam int HALF = 1 << (TW - 1);
+
+  logic v1_q, v2_q, s1_q, s2_q;
   logic [W-1:0] a1_q, a2_q;
-  logic signed [EW-1:0] e1_q;
-  logic signed [XW-1:0] x2_q;
+  logic [TW-1:0] left2_q;  // how far the leading one was moved
+  logic half1_q;
+  logic signed [EW-1:0] e1_q, e2_q;
 
   always_ff @(posedge clk_i) begin
     v1_q    <= valid_i && !rst_i;
@@ -28,22 +31,33 @@ module vb_norm #(
     valid_o <= v2_q && !rst_i;
   end
 
-  // 1: sign and magnitude
-  always_ff @(posedge clk_i) if (valid_i) begin
-    s1_q <= n_i[W-1];
-    a1_q <= n_i[W-1] ? W'(-n_i) : W'(n_i);
-    e1_q <= e_i;
+  // The leading one goes to the top in steps of half, a quarter, ... of the width: a step needs no more than to know
+  // whether the bits that it would push out are zero.
+  // 1: sign and magnitude, and the largest step
+  always_ff @(posedge clk_i) if (valid_i) begin : magnitude
+    logic [W-1:0] a;
+    a = n_i[W-1] ? W'(-n_i) : W'(n_i);
+    half1_q <= a[W-1 -: HALF] == '0;
+    a1_q    <= (a[W-1 -: HALF] == '0) ? a << HALF : a;
+    s1_q    <= n_i[W-1];
+    e1_q    <= e_i;
   end
 
-  // 2: leading one to the top
+  // 2: the other steps
   always_ff @(posedge clk_i) if (v1_q) begin : lead
-    logic [TW-1:0] top;
-    top = '0;
-    for (int i = 0; i < W; i++) if (a1_q[i]) top = TW'(i);
+    logic [W-1:0] a;
+    logic [TW-1:0] left;
+    a = a1_q;
+    left = '0;
+    left[TW-1] = half1_q;
+    for (int k = TW - 2; k >= 0; k--) begin
+      left[k] = (a >> (W - (1 << k))) == '0;
+      if (left[k]) a = a << (1 << k);
+    end
     s2_q    <= s1_q;
-    zero2_q <= (a1_q == '0);
-    a2_q    <= a1_q << (TW'(W - 1) - top);
-    x2_q    <= XW'(e1_q) + XW'({1'b0, top});
+    e2_q    <= e1_q;
+    a2_q    <= a;
+    left2_q <= left;
   end
 
   // 3: round, then flush or saturate
@@ -52,9 +66,9 @@ module vb_norm #(
     logic signed [XW-1:0] x;
     m = {1'b0, a2_q[W-1 -: 24]};
     if (a2_q[W-25] && (a2_q[W-24] || (a2_q[W-26:0] != '0))) m = m + 25'd1;
-    x = x2_q;
+    x = XW'(e2_q) + XW'(W - 1) - XW'({1'b0, left2_q});
     if (m[24]) x = x + XW'(1);  // the mantissa is then 2^23 exactly: its low bits are already 0
-    if (zero2_q || x < -XW'(62)) z_o <= 32'd0;
+    if (!a2_q[W-1] || x < -XW'(62)) z_o <= 32'd0;
     else if (x > XW'(63))        z_o <= {s2_q, 8'd190, 23'h7fffff};
     else                         z_o <= {s2_q, 8'(x + XW'(127)), m[22:0]};
   end

@@ -13,27 +13,38 @@ module vb_unorm (
   output logic signed [6:0] e_o  ///< -31..33
 );
   logic v1_q;
-  logic [5:0] top1_q;
-  logic [31:0] a1_q;  // below the top bit: 31 bits and the round bit (half up needs no more)
+  logic [5:3] left1_q;
+  logic [39:0] a1_q;  // half up needs 33 bits from the leading one on, and up to seven more are shifted out
 
   always_ff @(posedge clk_i) begin
     v1_q    <= valid_i && !rst_i;
     valid_o <= v1_q && !rst_i;
   end
 
-  always_ff @(posedge clk_i) if (valid_i) begin : lead
-    logic [5:0] top;
-    top = '0;
-    for (int i = 0; i < 64; i++) if (n_i[i]) top = 6'(i);
-    top1_q <= top;
-    a1_q   <= 32'((n_i << (6'd63 - top)) >> 31);
+  // The leading one goes to the top in steps of 32, 16, ... bits, as in vb_norm.
+  always_ff @(posedge clk_i) if (valid_i) begin : coarse
+    logic [63:0] a;
+    a = n_i;
+    for (int k = 5; k >= 3; k--) begin
+      left1_q[k] <= (a >> (64 - (1 << k))) == 64'd0;
+      if ((a >> (64 - (1 << k))) == 64'd0) a = a << (1 << k);
+    end
+    a1_q <= a[63:24];
   end
 
-  always_ff @(posedge clk_i) if (v1_q) begin : round
+  always_ff @(posedge clk_i) if (v1_q) begin : fine
+    logic [39:0] a;
+    logic [5:0] left;
     logic carry;
     logic [30:0] low;
-    {carry, low} = {1'b0, a1_q[31:1]} + 32'(a1_q[0]);  // the top bit is 1 by construction, also after a carry
+    a = a1_q;
+    left = {left1_q, 3'd0};
+    for (int k = 2; k >= 0; k--) begin
+      left[k] = (a >> (40 - (1 << k))) == 40'd0;
+      if (left[k]) a = a << (1 << k);
+    end
+    {carry, low} = {1'b0, a[38:8]} + 32'(a[7]);  // the top bit is 1 by construction, also after a carry
     u_o <= {1'b1, low};
-    e_o <= $signed({1'b0, top1_q}) - 7'sd31 + $signed({6'd0, carry});
+    e_o <= 7'sd32 - $signed({1'b0, left}) + $signed({6'd0, carry});
   end
 endmodule
