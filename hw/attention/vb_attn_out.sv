@@ -227,20 +227,20 @@ module vb_attn_out #(
 
   for (genvar l = 0; l < OL; l++) begin : g_lane
     logic signed [63:0] n1;
-    logic signed [57:0] p5_q;
+    logic [57:0] p5_q;
+    logic neg5_q;
     logic signed [17:0] e5_q;
     // stale when the tile had no key, but then EM is none and the exponent flushes whatever it is
     assign n1 = $signed(num_i[64*(32'(slice1_q)*OL + l) +: 64]);
     vb_norm #(.W(64), .EW(8)) u_num (
-      .clk_i, .rst_i, .valid_i(v1_q && full_mode), .n_i(n1), .e_i(8'sd0), .valid_o(n1_v[l]), .z_o(z1[l*32 +: 32]));
+      .clk_i, .rst_i, .valid_i(v1_q && full_mode), .n_i(n1), .neg_i(1'b0), .e_i(8'sd0), .valid_o(n1_v[l]), .z_o(z1[l*32 +: 32]));
     always_ff @(posedge clk_i) if (n1_v[l]) begin : scale
-      logic [57:0] p;  // 24 x 32 bits and a sign
-      p = {34'd0, z1[l*32 +: 31] != 31'd0, z1[l*32 +: 23]} * {26'd0, r4};
-      p5_q <= z1[l*32+31] ? -$signed(p) : $signed(p);
+      p5_q <= {34'd0, z1[l*32 +: 31] != 31'd0, z1[l*32 +: 23]} * {26'd0, r4};  // 24 x 32 bits
+      neg5_q <= z1[l*32+31];
       e5_q <= e4 + $signed({10'd0, z1[l*32+23 +: 8]});
     end
-    vb_norm #(.W(58), .EW(18)) u_quo (
-      .clk_i, .rst_i, .valid_i(v5_q), .n_i(p5_q), .e_i(e5_q), .valid_o(n2_v[l]), .z_o(z2[l*32 +: 32]));
+    vb_norm #(.W(58), .EW(18), .MAG(1'b1)) u_quo (
+      .clk_i, .rst_i, .valid_i(v5_q), .n_i($signed(p5_q)), .neg_i(neg5_q), .e_i(e5_q), .valid_o(n2_v[l]), .z_o(z2[l*32 +: 32]));
   end
 
   // ---- where a quotient goes, in step with it: seven stages behind stage 1

@@ -47,5 +47,5 @@ module vb_add (
     e2_q <= $signed({2'b00, e1_q}) - 10'sd156;
   end
   vb_norm #(.W(32), .EW(10)) u_norm (
-    .clk_i, .rst_i, .valid_i(v2_q), .n_i(n2_q), .e_i(e2_q), .valid_o, .z_o);
+    .clk_i, .rst_i, .valid_i(v2_q), .n_i(n2_q), .neg_i(1'b0), .e_i(e2_q), .valid_o, .z_o);
 endmodule

@@ -74,23 +74,22 @@ module vb_axi_rd #(
   logic [AW-1:0] addr_q;
   logic [CW-1:0] left_q;
   logic [TAGW-1:0] tag_q;
-  logic [7:0] burst;          // beats of the next burst
-  logic [LGP:0] to_page;
+  logic [7:0] limit, burst;   // beats of the next burst, at most and exactly
+  logic [LGP-1:0] page;        // beat in its page
   logic last_burst, issue, take;
 
-  assign to_page = (LGP + 1)'(PAGE) - (LGP + 1)'(addr_q[LGB +: LGP]);
-  always_comb begin
-    burst = 8'(MAX_BURST);
-    if (32'(to_page) < 32'(burst)) burst = 8'(to_page);
-    if (32'(left_q) < 32'(burst)) burst = 8'(left_q);
-  end
-  assign last_burst = left_q == CW'(burst);
+  // Only the last MAX_BURST beats of a page can be cut short by it. Both candidates are compared at once: ready leaves early.
+  assign page = addr_q[LGB +: LGP];
+  assign limit = 8'(MAX_BURST) - ((page | LGP'(MAX_BURST - 1)) == '1 ? 8'(page) & 8'(MAX_BURST - 1) : 8'd0);
+  assign last_burst = left_q <= CW'(limit);
+  assign burst = last_burst ? left_q[7:0] : limit;
 
   // ---- credits: beats of the FIFO that are neither stored nor promised to a burst in flight
   logic [FW:0] free_q;
-  logic pop, tag_full, tag_empty;
+  logic pop, room, tag_full, tag_empty;
 
-  assign issue = busy_q && 32'(free_q) >= 32'(burst) && !tag_full && (!arvalid_o || arready_i);
+  assign room = last_burst ? 32'(free_q) >= 32'(left_q[7:0]) : 32'(free_q) >= 32'(limit);
+  assign issue = busy_q && room && !tag_full && (!arvalid_o || arready_i);
   assign take = cmd_valid_i && cmd_ready_o;
   assign cmd_ready_o = !busy_q || (issue && last_burst);
 
@@ -108,8 +107,8 @@ module vb_axi_rd #(
       left_q <= cmd_beats_i;
       tag_q <= cmd_tag_i;
     end else if (issue) begin
-      addr_q <= addr_q + (AW'(burst) << LGB);
-      left_q <= left_q - CW'(burst);
+      addr_q <= addr_q + (AW'(limit) << LGB);  // behind the last burst neither is looked at
+      left_q <= left_q - CW'(limit);
     end
   end
 

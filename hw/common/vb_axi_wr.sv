@@ -74,19 +74,17 @@ module vb_axi_wr #(
   logic [LGB-1:0] tail_q;      // last byte in the last beat
   logic [CW-1:0] left_q;       // beats
   logic [CW-1:0] last_byte;
-  logic [7:0] burst;
-  logic [LGP:0] to_page;
+  logic [7:0] limit, burst;    // beats of the next burst, at most and exactly
+  logic [LGP-1:0] page;        // beat in its page
   logic last_burst, issue, take;
   logic [OW:0] open_q;         // bursts without a response
   logic q_full, q_empty;
 
-  assign to_page = (LGP + 1)'(PAGE) - (LGP + 1)'(addr_q[LGB +: LGP]);
-  always_comb begin
-    burst = 8'(MAX_BURST);
-    if (32'(to_page) < 32'(burst)) burst = 8'(to_page);
-    if (32'(left_q) < 32'(burst)) burst = 8'(left_q);
-  end
-  assign last_burst = left_q == CW'(burst);
+  // Only the last MAX_BURST beats of a page can be cut short by it. Both candidates are compared at once: ready leaves early.
+  assign page = addr_q[LGB +: LGP];
+  assign limit = 8'(MAX_BURST) - ((page | LGP'(MAX_BURST - 1)) == '1 ? 8'(page) & 8'(MAX_BURST - 1) : 8'd0);
+  assign last_burst = left_q <= CW'(limit);
+  assign burst = last_burst ? left_q[7:0] : limit;
   assign issue = busy_q && !q_full && 32'(open_q) < BURSTS && (!awvalid_o || awready_i);
   assign take = cmd_valid_i && cmd_ready_o;
   assign cmd_ready_o = !busy_q || (issue && last_burst);
@@ -108,8 +106,8 @@ module vb_axi_wr #(
       left_q <= (last_byte >> LGB) + 1'b1;
       first_q <= 1'b1;
     end else if (issue) begin
-      addr_q <= addr_q + (AW'(burst) << LGB);
-      left_q <= left_q - CW'(burst);
+      addr_q <= addr_q + (AW'(limit) << LGB);  // behind the last burst neither is looked at
+      left_q <= left_q - CW'(limit);
       first_q <= 1'b0;
     end
   end

@@ -75,5 +75,5 @@ module vb_sigmoid (
     x12_q <= neg_q[10] ? -9'sd62 - $signed({1'b0, i_q[8*8 +: 8]}) : -9'sd31;
   end
   vb_norm #(.W(64), .EW(9)) u_norm (
-    .clk_i, .rst_i, .valid_i(v_q[11]), .n_i(n12_q), .e_i(x12_q), .valid_o, .z_o(s_o));
+    .clk_i, .rst_i, .valid_i(v_q[11]), .n_i(n12_q), .neg_i(1'b0), .e_i(x12_q), .valid_o, .z_o(s_o));
 endmodule

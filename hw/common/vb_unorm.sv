@@ -13,8 +13,8 @@ module vb_unorm (
   output logic signed [6:0] e_o  ///< -31..33
 );
   logic v1_q;
-  logic [5:3] left1_q;
-  logic [39:0] a1_q;  // half up needs 33 bits from the leading one on, and up to seven more are shifted out
+  logic [5:4] left1_q;
+  logic [47:0] a1_q;  // half up needs 33 bits from the leading one on, and up to 15 more are shifted out
 
   always_ff @(posedge clk_i) begin
     v1_q    <= valid_i && !rst_i;
@@ -25,25 +25,25 @@ module vb_unorm (
   always_ff @(posedge clk_i) if (valid_i) begin : coarse
     logic [63:0] a;
     a = n_i;
-    for (int k = 5; k >= 3; k--) begin
+    for (int k = 5; k >= 4; k--) begin
       left1_q[k] <= (a >> (64 - (1 << k))) == 64'd0;
       if ((a >> (64 - (1 << k))) == 64'd0) a = a << (1 << k);
     end
-    a1_q <= a[63:24];
+    a1_q <= a[63:16];
   end
 
   always_ff @(posedge clk_i) if (v1_q) begin : fine
-    logic [39:0] a;
+    logic [47:0] a;
     logic [5:0] left;
     logic carry;
     logic [30:0] low;
     a = a1_q;
-    left = {left1_q, 3'd0};
-    for (int k = 2; k >= 0; k--) begin
-      left[k] = (a >> (40 - (1 << k))) == 40'd0;
+    left = {left1_q, 4'd0};
+    for (int k = 3; k >= 0; k--) begin
+      left[k] = (a >> (48 - (1 << k))) == 48'd0;
       if (left[k]) a = a << (1 << k);
     end
-    {carry, low} = {1'b0, a[38:8]} + 32'(a[7]);  // the top bit is 1 by construction, also after a carry
+    {carry, low} = {1'b0, a[46:16]} + 32'(a[15]);  // the top bit is 1 by construction, also after a carry
     u_o <= {1'b1, low};
     e_o <= 7'sd32 - $signed({1'b0, left}) + $signed({6'd0, carry});
   end

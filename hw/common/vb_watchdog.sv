@@ -17,13 +17,13 @@ module vb_watchdog #(
   input  logic        start_i,   // first cycle of the job
   input  logic        run_i,     // every cycle of the job
   input  logic        beat_i,    // the bus moved: a read beat, a write beat or a response
-  output logic        abort_o,   // level, until the job ends
+  output logic        abort_o,   // level, until the job ends and one cycle more: out of a register
   output logic        give_up_o  // level, until the job ends; implies abort_o
 );
   localparam int unsigned GW = $clog2(GRACE + 1);
   logic abort_q;
   logic [GW-1:0] silent_q;
-  assign abort_o = abort_q && run_i;
+  assign abort_o = abort_q;
   assign give_up_o = abort_o && silent_q == GW'(GRACE);
   always_ff @(posedge clk_i) begin
     if (rst_i) abort_q <= 1'b0;

@@ -268,7 +268,7 @@ module vb_idx_array #(
   logic z_v;
   logic [31:0] z, ordered;
   vb_norm #(.W(56), .EW(10)) u_norm (
-    .clk_i, .rst_i, .valid_i(f_v_q), .n_i(sum_q), .e_i($signed({1'b0, top_i}) + $signed({2'b00, f_max_q}) - 10'sd403),
+    .clk_i, .rst_i, .valid_i(f_v_q), .n_i(sum_q), .neg_i(1'b0), .e_i($signed({1'b0, top_i}) + $signed({2'b00, f_max_q}) - 10'sd403),
     .valid_o(z_v), .z_o(z));
   assign ordered = z[31] ? ~z : {1'b1, z[30:0]};
 

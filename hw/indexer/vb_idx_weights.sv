@@ -65,7 +65,7 @@ module vb_idx_weights #(
     end
   end
   vb_norm #(.W(50), .EW(10)) u_norm (
-    .clk_i, .rst_i, .valid_i(v_q[1]), .n_i(prod_q), .e_i(exp_q), .valid_o(norm_v), .z_o(scaled));
+    .clk_i, .rst_i, .valid_i(v_q[1]), .n_i(prod_q), .neg_i(1'b0), .e_i(exp_q), .valid_o(norm_v), .z_o(scaled));
 
   logic [8:0] x5, top_q;
   assign x5    = 9'(scaled[30:23]) + 9'(code5);

@@ -113,7 +113,7 @@ module vb_router_gate (
   logic v3, v7;
   logic [31:0] norm3, n3, n7;
   vb_norm #(.W(33), .EW(8)) u_norm_w (
-    .clk_i, .rst_i, .valid_i(go_q), .n_i($signed({1'b0, w_i})), .e_i(8'sd0), .valid_o(v3), .z_o(norm3));
+    .clk_i, .rst_i, .valid_i(go_q), .n_i($signed({1'b0, w_i})), .neg_i(1'b0), .e_i(8'sd0), .valid_o(v3), .z_o(norm3));
   assign n3 = sigmoid_i ? w_q[2*32 +: 32] : norm3;
 
   logic v4_q;
@@ -129,7 +129,7 @@ module vb_router_gate (
     end
   end
   vb_norm #(.W(58), .EW(10)) u_norm_q (
-    .clk_i, .rst_i, .valid_i(v4_q), .n_i(p4_q), .e_i(e4_q), .valid_o(v7), .z_o(n7));
+    .clk_i, .rst_i, .valid_i(v4_q), .n_i(p4_q), .neg_i(1'b0), .e_i(e4_q), .valid_o(v7), .z_o(n7));
 
   // Neither is negative, so they compare as integers.
   logic [2:0] below_q;
@@ -151,7 +151,7 @@ module vb_router_gate (
     end
   end
   vb_norm #(.W(49), .EW(10)) u_norm_s (
-    .clk_i, .rst_i, .valid_i(v8_q), .n_i(p8_q), .e_i(e8_q), .valid_o(valid_o), .z_o(gate_o));
+    .clk_i, .rst_i, .valid_i(v8_q), .n_i(p8_q), .neg_i(1'b0), .e_i(e8_q), .valid_o(valid_o), .z_o(gate_o));
 
   assign id_o = id_q[(LAT-1)*9 +: 9];
   assign busy_o = div_q == Unorm || div_q == Divide || go_q || v_q != '0;

@@ -35,7 +35,7 @@ module vb_router_lane (
   logic v4;
   logic [31:0] z4;
   vb_norm #(.W(49), .EW(10)) u_norm (
-    .clk_i, .rst_i, .valid_i(v1_q), .n_i(p1_q), .e_i(e1_q), .valid_o(v4), .z_o(z4));
+    .clk_i, .rst_i, .valid_i(v1_q), .n_i(p1_q), .neg_i(1'b0), .e_i(e1_q), .valid_o(v4), .z_o(z4));
 
   // 5: Q15.16, round half to even, saturated: z4 = MAN * 2^(EXPB - 150)
   logic v5_q;
