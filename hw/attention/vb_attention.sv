@@ -70,7 +70,10 @@ module vb_attention #(
     .clk_i(ap_clk), .rst_i(rst), .limit_i(limit), .cycles_i(stat[32*vb_pkg::StatCycles +: 64]), .start_i(first), .run_i(run),
     .beat_i(rd_beat || wr_beat || m_axi_gmem_bvalid), .abort_o(timeout), .give_up_o(give_up));
 
-  vb_attn_check #(.NBK(NBK), .NBV(NBV)) u_check (.en_i(state == vb_attn_pkg::StCheck), .args_i(args), .err_o(desc_err));
+  // The arguments have been there for some cycles when ap_start is seen: the verdict waits in a register for StCheck.
+  logic [7:0] verdict;
+  vb_attn_check #(.NBK(NBK), .NBV(NBV)) u_check (.en_i(first), .args_i(args), .err_o(verdict));
+  always_ff @(posedge ap_clk) if (first) desc_err <= verdict;
 
   // ---- masters
   localparam int CW = (NW + 1 > 8) ? NW + 1 : 8;
@@ -79,13 +82,14 @@ module vb_attention #(
   logic [2:0] cmd_kind;
   logic [TW-1:0] rdc_tag, beat_tag;
   logic [AW-1:0] cmd_base, rdc_addr, wrc_addr;
-  logic [31:0] cmd_key, cmd_stride, list_entry;
+  logic [31:0] cmd_key, cmd_stride;
+  logic [19:0] list_key;
   logic [CW-1:0] cmd_count, list_index;
   logic [4:0] cmd_units;
   logic [7:0] rd_code, wr_code;
   logic [LW-1:0] rdc_beats, wrc_bytes;
   logic [DW-1:0] beat_data, out_data;
-  logic fetch_idle, wrc_valid, wrc_ready, out_valid, out_ready, wr_idle, wr_err, list_re, bad_list;
+  logic fetch_idle, wrc_valid, wrc_ready, out_valid, out_ready, wr_idle, wr_err, list_re, list_bad, bad_list;
   logic [20:0] tile_hi, tile_lo, keep, list_n;
   logic [3:0] lg_block;
   logic [9:0] block_off;
@@ -97,7 +101,7 @@ module vb_attention #(
     .cmd_count_i(cmd_count), .cmd_units_i(cmd_units), .idle_o(fetch_idle), .lg_block_i(lg_block),
     .block_off_i(block_off), .key_begin_i(args[64*vb_attn_pkg::ArgKeyBegin +: 32]),
     .key_end_i(args[64*vb_attn_pkg::ArgKeyEnd +: 32]), .hi_i(tile_hi), .lo_i(tile_lo), .keep_i(keep),
-    .list_re_o(list_re), .list_index_o(list_index), .list_entry_i(list_entry), .bad_o(bad_list),
+    .list_re_o(list_re), .list_index_o(list_index), .list_key_i(list_key), .list_bad_i(list_bad), .bad_o(bad_list),
     .rd_valid_o(rdc_valid), .rd_ready_i(rdc_ready), .rd_addr_o(rdc_addr), .rd_beats_o(rdc_beats), .rd_tag_o(rdc_tag));
 
   vb_axi_rd #(.DW(DW), .IDW(AXI_IDW), .MAX_BURST(MAX_BURST), .DEPTH(RD_DEPTH), .BURSTS(RD_BURSTS), .TAGW(TW)) u_rd (
@@ -127,7 +131,7 @@ module vb_attention #(
   // ---- sequencing
   logic tile, plan, walk, last_tile, clear, restart, track, peaks, q_word, m_word, em_word, k_word, v_word, list_word, sink_word;
   logic s_step, x_step, rec_last, bad_head, bad_refs, recip, out_go, out_done, out_busy, out_unit, out_wait, zero, rem_start, rem_done;
-  logic list_clear, walked;
+  logic list_clear, walk_ready, walked;
   logic [AW-1:0] q_addr, out_base;
   logic [RW:0] nrows;
   logic [20:0] n, na, start_key, base;
@@ -147,7 +151,7 @@ module vb_attention #(
     .word_valid_i(word_valid), .word_kind_i(word_kind), .word_ready_o(word_ready),
     .rd_idle_i(rd_idle && fetch_idle), .rd_err_i(rd_err), .rd_code_i(rd_code),
     .wr_idle_i(wr_idle), .wr_err_i(wr_err), .wr_code_i(wr_code), .rem_start_o(rem_start), .rem_done_o(rem_done),
-    .tile_o(tile), .plan_o(plan), .walk_i(walk), .q_addr_i(q_addr), .nrows_i(nrows), .last_tile_i(last_tile),
+    .tile_o(tile), .plan_o(plan), .walk_i(walk), .walk_ready_o(walk_ready), .q_addr_i(q_addr), .nrows_i(nrows), .last_tile_i(last_tile),
     .na_i(na), .start_key_i(start_key), .n_i(n), .list_n_o(list_n), .lg_block_o(lg_block), .block_off_o(block_off),
     .skew_o(skew), .list_clear_o(list_clear), .clear_o(clear), .restart_o(restart), .track_o(track), .peaks_o(peaks),
     .q_word_o(q_word), .m_word_o(m_word), .em_word_o(em_word), .k_word_o(k_word), .v_word_o(v_word),
@@ -156,7 +160,7 @@ module vb_attention #(
     .bad_refs_i(bad_refs), .bad_list_i(bad_list), .recip_o(recip), .recip_row_o(recip_row), .out_go_o(out_go),
     .out_done_i(out_done), .out_busy_i(out_busy), .out_unit_i(out_unit), .out_wait_i(out_wait), .zero_o(zero), .out_base_o(out_base));
   assign head_pop = (q_word || k_word) && rec_last;
-  assign walked   = walk && cmd_valid && cmd_ready && state == vb_attn_pkg::StQ;  // a job that was aborted leaves walk set
+  assign walked   = walk && walk_ready;
 
   vb_attn_rem u_rem (
     .clk_i(ap_clk), .start_i(rem_start), .a_i(args[64*vb_attn_pkg::ArgFirstCount +: 32] - 32'd1),
@@ -166,19 +170,19 @@ module vb_attention #(
   logic [ROWS*21-1:0] hi, lo;
   vb_attn_tile #(.ROWS(ROWS)) u_tile (
     .clk_i(ap_clk), .rst_i(rst), .job_i(first), .rem_done_i(rem_done), .rem_i(rem), .tile_i(tile), .plan_i(plan),
-    .args_i(args), .list_n_i(list_n), .walk_o(walk), .walk_ready_i(walked), .q_addr_o(q_addr),
+    .args_i(args), .list_n_i(list_n), .walk_o(walk), .walk_ready_i(walk_ready), .q_addr_o(q_addr),
     .head_o(walk_head), .row_o(walk_row), .nrows_o(nrows), .last_tile_o(last_tile), .oaddr_o(oaddr), .hi_o(hi), .lo_o(lo),
     .keep_o(keep), .tile_hi_o(tile_hi), .tile_lo_o(tile_lo), .na_o(na), .start_o(start_key), .n_o(n));
 
   vb_attn_list #(.W(W), .NMAX(NMAX)) u_list (
-    .clk_i(ap_clk), .clear_i(list_clear), .we_i(list_word), .word_i(word), .skew_i(skew), .re_i(list_re),
-    .index_i(list_index[NW-1:0]), .entry_o(list_entry));
+    .clk_i(ap_clk), .clear_i(list_clear), .we_i(list_word), .word_i(word), .lg_block_i(lg_block), .skew_i(skew),
+    .re_i(list_re), .index_i(list_index[NW-1:0]), .key_o(list_key), .bad_o(list_bad));
 
   // ---- sinks: a word at a time into a memory, from there to the rows as these are walked
   localparam int E = W / 32;    // 32-bit entries of a word
   localparam int SinkWords = int'(vb_attn_pkg::MaxSinks) / E;
   logic sinks, sink_v_q;
-  logic [W-1:0] sink_mem [SinkWords];
+  (* no_rw_check *) logic [W-1:0] sink_mem [SinkWords];  // read when written to the end
   logic [W-1:0] sink_word_q;
   logic [$clog2(E)-1:0] sink_sel_q;
   logic [RW-1:0] sink_row_q;
@@ -240,6 +244,7 @@ module vb_attention #(
   vb_attn_core #(.ROWS(ROWS), .LANES(LANES), .NBK(NBK), .NBV(NBV), .NMAX(NMAX)) u_core (
     .clk_i(ap_clk), .rst_i(rst), .clear_i(clear), .restart_i(restart), .track_i(track), .peaks_i(peaks), .nbk_i(nbk),
     .nbv_i(nbv), .shared_i(args[64*vb_attn_pkg::ArgFlags]), .q_word_i(q_word), .k_word_i(k_word), .v_word_i(v_word),
+    .values_i(state == vb_attn_pkg::StVal),
     .s_step_i(s_step), .word_i(word), .head_i(head), .seen_i(head_seen), .q_row_i(q_row), .rec_last_o(rec_last),
     .list_i(args[64*vb_attn_pkg::ArgListBlock +: 32] != 32'd0), .base_i(base), .na_i(na), .start_i(start_key),
     .keep_i(keep), .hi_i(hi), .lo_i(lo), .m_we_i(m_we), .m_i(m_in), .m_o(m_max), .sink_i(sink_q), .x_step_i(x_step),

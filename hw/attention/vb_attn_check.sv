@@ -54,7 +54,8 @@ module vb_attn_check #(
       if (k_stride < 32'd32 + dk || (values && !shared && v_stride < dv)) out_of_range = 1'b1;
       if (block != 32'd0) begin
         if (block > vb_attn_pkg::MaxBlock || (block & (block - 32'd1)) != 32'd0 || rows > rpt) out_of_range = 1'b1;
-        if (64'(count) * 64'(block[10:0]) > 64'(vb_attn_pkg::MaxKeys)) out_of_range = 1'b1;
+        for (int i = 0; i <= 10; i++)  // count * block, and block is a power of two
+          if (block[i] && count > (vb_attn_pkg::MaxKeys >> i)) out_of_range = 1'b1;
       end
       if (sinks && rpt > vb_attn_pkg::MaxSinks) out_of_range = 1'b1;
 

@@ -29,6 +29,7 @@ module vb_attn_core #(
   input  logic                 q_word_i,
   input  logic                 k_word_i,
   input  logic                 v_word_i,
+  input  logic                 values_i,    ///< words are values
   input  logic                 s_step_i,    ///< pass two of the sinks
   input  logic [W-1:0]         word_i,
   input  logic [255:0]         head_i,      ///< header of the record that the word is of (queries and keys)
@@ -84,7 +85,7 @@ module vb_attn_core #(
   assign nb         = v_word_i ? nbv_i : nbk_i;
   assign sub_last   = (sub_q == SW'(SUBW - 1));
   assign first      = (blk_q == 5'd0) && (sub_q == '0);
-  assign rec_last_o = sub_last && (blk_q == nb - 5'd1);
+  assign rec_last_o = sub_last && (values_i ? blk_q == nbv_i - 5'd1 : blk_q == nbk_i - 5'd1);
 
   always_ff @(posedge clk_i) begin
     if (rst_i || restart_i) begin
@@ -232,7 +233,7 @@ module vb_attn_core #(
 
   // ---- score memory: scores and value codes of a key; one write and one registered read port
   localparam int SMW = ROWS * 32 + NBV * 8;
-  logic [SMW-1:0] smem [NMAX];
+  (* no_rw_check *) logic [SMW-1:0] smem [NMAX];  // never both at once: a_score
   logic [SMW-1:0] srd_q;
   logic [ROWS*32-1:0] score;
   logic re;

@@ -61,6 +61,7 @@ module vb_attn_ctrl #(
   output logic                tile_o,
   output logic                plan_o,
   input  logic                walk_i,
+  output logic                walk_ready_o,
   input  logic [AW-1:0]       q_addr_i,
   input  logic [RW:0]         nrows_i,
   input  logic                last_tile_i,
@@ -118,7 +119,7 @@ module vb_attn_ctrl #(
   logic [31:0] k_stride, v_stride, key_begin, rpt, list_first, list_count, list_block;
   logic [AW-1:0] k_ptr, v_ptr, m_ptr, em_ptr, o_ptr, list_ptr, sink_ptr;
   logic [4:0] nbk, nbv;
-  logic shared, listed, sinks, chunked;
+  logic shared, none_q, listed_q, sinks_q, chunked_q;  // the wide compares, from the job's first cycle on
   assign mode       = args_i[64*vb_attn_pkg::ArgMode +: 2];
   assign key_begin  = args_i[64*vb_attn_pkg::ArgKeyBegin +: 32];
   assign rpt        = args_i[64*vb_attn_pkg::ArgRowsPerToken +: 32];
@@ -137,15 +138,18 @@ module vb_attn_ctrl #(
   assign sink_ptr   = args_i[64*vb_attn_pkg::ArgSinks +: AW];
   assign nbk        = args_i[64*vb_attn_pkg::ArgDk + 5 +: 5];
   assign nbv        = args_i[64*vb_attn_pkg::ArgDv + 5 +: 5];
-  assign listed     = list_block != 32'd0;
-  assign sinks      = mode == vb_attn_pkg::ModeFull && sink_ptr != '0;
-  assign chunked    = args_i[64*vb_attn_pkg::ArgChunk +: 32] != 32'd0;
+  always_ff @(posedge clk_i) if (first_o) begin
+    none_q    <= args_i[64*vb_attn_pkg::ArgRows +: 32] == 32'd0;
+    listed_q  <= list_block != 32'd0;
+    sinks_q   <= mode == vb_attn_pkg::ModeFull && sink_ptr != '0;
+    chunked_q <= args_i[64*vb_attn_pkg::ArgChunk +: 32] != 32'd0;
+  end
 
   // ---- state
   logic [4:0] st_q, st_d, after_refs;
   logic [1:0] phase_q;
   logic sent_q, have_list_q, stop;
-  logic [20:0] base_q, rest, list_n_q;
+  logic [20:0] base_q, rest_q, list_n_q;  // first candidate of the chunk, candidates from there on
   logic [NW:0] cn, left_q, ca_q, cb_q;
   logic [31:0] ka_q, kb_q;
   logic [3:0] lg_q;
@@ -157,11 +161,10 @@ module vb_attn_ctrl #(
   logic single, last_chunk, take, cmd, values_now, tile_empty;
 
   assign stop       = rd_err_i || wr_err_i || abort_i;
-  assign rest       = n_i - base_q;
-  assign cn         = (rest > 21'(NMAX)) ? (NW+1)'(NMAX) : (NW+1)'(rest);
+  assign cn         = (rest_q > 21'(NMAX)) ? (NW+1)'(NMAX) : (NW+1)'(rest_q);
   assign single     = (n_i <= 21'(NMAX));
   assign tile_empty = (n_i == 21'd0);
-  assign last_chunk = (rest <= 21'(NMAX));
+  assign last_chunk = (rest_q <= 21'(NMAX));
   // values follow the keys of the same chunk at once, so that their reads run ahead of the exponents
   assign values_now = (phase_q == vb_attn_pkg::ModeSum) || (mode == vb_attn_pkg::ModeFull && single);
   assign take       = word_valid_i && word_ready_o;
@@ -169,6 +172,9 @@ module vb_attn_ctrl #(
 
   // entries of the chunk's list: first of them, units of 32 bytes
   logic [32:0] entry;
+  logic [2:0] skew_q;
+  logic [31:0] list_key_q;
+  logic [CW-1:0] list_units_q;
   logic [NW:0] entries;
   logic [CW-1:0] list_units, m_units, sink_units;
   assign entry      = {1'b0, list_first} + {12'd0, base_q >> lg_q};
@@ -177,7 +183,10 @@ module vb_attn_ctrl #(
   assign m_units    = CW'((32'(nrows_i) + 32'd7) >> 3);
   assign sink_units = CW'((32'(rpt[9:0]) + 32'd7) >> 3);
 
-  logic all_refs;
+  logic all_refs, refs, records, waited;
+  assign refs       = st_q[4:2] == 3'b111;  // StSink, StM, StEm, StList
+  assign records    = st_q[4:2] == 3'b110;  // StQ, StKey, StVal
+  assign waited     = wait_q == 7'd1;
   assign all_refs   = ref_q == ref_last_q;
   assign after_refs = (mode == vb_attn_pkg::ModeSum && st_q == vb_attn_pkg::StM) ? vb_attn_pkg::StEm
                                                                                  : vb_attn_pkg::StChunk;
@@ -187,11 +196,11 @@ module vb_attn_ctrl #(
     case (st_q)
       vb_attn_pkg::StIdle:  if (start_i) st_d = vb_attn_pkg::StCheck;
       vb_attn_pkg::StCheck:
-        if (desc_err_i != vb_pkg::ErrNone || args_i[64*vb_attn_pkg::ArgRows +: 32] == 32'd0)
+        if (desc_err_i != vb_pkg::ErrNone || none_q)
           st_d = vb_attn_pkg::StDone;
         else
-          st_d = chunked ? vb_attn_pkg::StRem : sinks ? vb_attn_pkg::StSink : vb_attn_pkg::StTile;
-      vb_attn_pkg::StRem:   if (wait_q == 7'd1) st_d = sinks ? vb_attn_pkg::StSink : vb_attn_pkg::StTile;
+          st_d = chunked_q ? vb_attn_pkg::StRem : sinks_q ? vb_attn_pkg::StSink : vb_attn_pkg::StTile;
+      vb_attn_pkg::StRem:   if (waited) st_d = sinks_q ? vb_attn_pkg::StSink : vb_attn_pkg::StTile;
       vb_attn_pkg::StSink:
         if (stop) st_d = vb_attn_pkg::StAbort;
         else if (take && all_refs) st_d = vb_attn_pkg::StTile;
@@ -207,7 +216,7 @@ module vb_attn_ctrl #(
       vb_attn_pkg::StM, vb_attn_pkg::StEm:
         if (stop) st_d = vb_attn_pkg::StAbort;
         else if (take && all_refs) st_d = after_refs;
-      vb_attn_pkg::StChunk: st_d = (listed && !have_list_q) ? vb_attn_pkg::StList : vb_attn_pkg::StKA;
+      vb_attn_pkg::StChunk: st_d = (listed_q && !have_list_q) ? vb_attn_pkg::StList : vb_attn_pkg::StKA;
       vb_attn_pkg::StList:
         if (stop) st_d = vb_attn_pkg::StAbort;
         else if (take && all_refs) st_d = vb_attn_pkg::StKA;
@@ -219,14 +228,14 @@ module vb_attn_ctrl #(
         if (stop) st_d = vb_attn_pkg::StAbort;
         else if (take && rec_last_i && left_q == (NW+1)'(1)) st_d = vb_attn_pkg::StKeyDrain;
       vb_attn_pkg::StKeyDrain:
-        if (wait_q == 7'd1) begin
+        if (waited) begin
           if (phase_q == vb_attn_pkg::ModeSum) st_d = vb_attn_pkg::StVal;
           else if (!last_chunk)                st_d = vb_attn_pkg::StNext;
           else if (mode == vb_attn_pkg::ModeMax) st_d = vb_attn_pkg::StOut;
           else                                 st_d = vb_attn_pkg::StExp;
         end
       vb_attn_pkg::StExp:
-        if (wait_q == 7'd1) begin
+        if (waited) begin
           if (mode == vb_attn_pkg::ModeExp) st_d = vb_attn_pkg::StOut;
           else                              st_d = single ? vb_attn_pkg::StVal : vb_attn_pkg::StChunk;
         end
@@ -234,12 +243,12 @@ module vb_attn_ctrl #(
         if (stop) st_d = vb_attn_pkg::StAbort;
         else if (take && rec_last_i && left_q == (NW+1)'(1)) st_d = vb_attn_pkg::StValDrain;
       vb_attn_pkg::StValDrain:
-        if (wait_q == 7'd1) begin
+        if (waited) begin
           if (!last_chunk) st_d = vb_attn_pkg::StNext;
           else st_d = (mode == vb_attn_pkg::ModeFull) ? vb_attn_pkg::StRecip : vb_attn_pkg::StOut;
         end
       vb_attn_pkg::StNext:  st_d = stop ? vb_attn_pkg::StAbort : vb_attn_pkg::StChunk;
-      vb_attn_pkg::StRecip: if (wait_q == 7'd1) st_d = vb_attn_pkg::StOut;
+      vb_attn_pkg::StRecip: if (waited) st_d = vb_attn_pkg::StOut;
       vb_attn_pkg::StOut:
         if (out_done_i) begin
           if (stop) st_d = vb_attn_pkg::StAbort;
@@ -257,8 +266,7 @@ module vb_attn_ctrl #(
     endcase
   end
 
-  logic enter;  // the next cycle is the first of a state
-  assign enter = (st_d != st_q);
+  // Counters are loaded in the states before those that use them, so none waits for the next state to be known.
   always_ff @(posedge clk_i) begin
     if (rst_i) st_q <= vb_attn_pkg::StIdle;
     else       st_q <= st_d;
@@ -290,53 +298,57 @@ module vb_attn_ctrl #(
     if (st_q == vb_attn_pkg::StTile) qrow_q <= '0;
     else if (q_word_o && rec_last_i) qrow_q <= qrow_q + (RW+1)'(1);
 
+    if (st_q == vb_attn_pkg::StChunk) begin
+      skew_q       <= entry[2:0];
+      list_key_q   <= 32'(entry >> 3);
+      list_units_q <= list_units;
+    end
+
     // a list of one chunk is read once a job
     if (st_q == vb_attn_pkg::StCheck) have_list_q <= 1'b0;
     else if (st_q == vb_attn_pkg::StList && single) have_list_q <= 1'b1;
 
-    if (enter) sent_q <= 1'b0;
-    else if (cmd) sent_q <= 1'b1;
-
-    if (enter) ref_q <= '0;
-    else if (m_word_o || em_word_o || list_word_o || sink_word_o) ref_q <= ref_q + (CW+3)'(1);
-    if (enter) begin
-      case (st_d)
-        vb_attn_pkg::StSink: ref_last_q <= (CW+3)'(sink_units) * (CW+3)'(SUBW) - (CW+3)'(1);
-        vb_attn_pkg::StM:    ref_last_q <= (CW+3)'(m_units) * (CW+3)'(SUBW) - (CW+3)'(1);
-        vb_attn_pkg::StEm:   ref_last_q <= (CW+3)'(nrows_i) * (CW+3)'(SUBW) - (CW+3)'(1);
-        vb_attn_pkg::StList: ref_last_q <= (CW+3)'(list_units) * (CW+3)'(SUBW) - (CW+3)'(1);
-        default: ;
-      endcase
+    if (!refs || (take && all_refs)) begin
+      sent_q <= 1'b0;
+      ref_q  <= '0;
+    end else begin
+      if (cmd) sent_q <= 1'b1;
+      if (take) ref_q <= ref_q + (CW+3)'(1);
     end
+    // words come later than the command
+    if (refs && cmd) ref_last_q <= (CW+3)'(cmd_count_o) * (CW+3)'(SUBW) - (CW+3)'(1);
 
-    if (st_q == vb_attn_pkg::StPlan || st_q == vb_attn_pkg::StExp) base_q <= '0;
-    else if (st_q == vb_attn_pkg::StNext) base_q <= base_q + 21'(NMAX);
+    if (st_q == vb_attn_pkg::StPlanned || st_q == vb_attn_pkg::StExp) begin
+      base_q <= '0;
+      rest_q <= n_i;
+    end else if (st_q == vb_attn_pkg::StNext) begin
+      base_q <= base_q + 21'(NMAX);
+      rest_q <= rest_q - 21'(NMAX);
+    end
     if (st_q == vb_attn_pkg::StPlan)
       phase_q <= (mode == vb_attn_pkg::ModeFull) ? vb_attn_pkg::ModeMax : mode;
     else if (st_q == vb_attn_pkg::StExp) phase_q <= vb_attn_pkg::ModeSum;
 
     if (st_q == vb_attn_pkg::StChunk) begin
-      ca_q <= listed ? cn : (base_q >= na_i) ? '0 : (na_i - base_q > 21'(cn)) ? cn : (NW+1)'(na_i - base_q);
+      ca_q <= listed_q ? cn : (base_q >= na_i) ? '0 : (na_i - base_q > 21'(cn)) ? cn : (NW+1)'(na_i - base_q);
       ka_q <= key_begin + 32'(base_q);
       kb_q <= key_begin + 32'(start_key_i) + ((base_q > na_i) ? {11'd0, base_q - na_i} : 32'd0);
     end
     if (st_q == vb_attn_pkg::StChunk)
-      cb_q <= listed ? '0 : (base_q >= na_i) ? cn : (na_i - base_q > 21'(cn)) ? '0 : cn - (NW+1)'(na_i - base_q);
+      cb_q <= listed_q ? '0 : (base_q >= na_i) ? cn : (na_i - base_q > 21'(cn)) ? '0 : cn - (NW+1)'(na_i - base_q);
 
     // keys left in the pass; cycles left in a drain
-    if (enter) left_q <= cn;
+    if (!records) left_q <= cn;
     else if ((k_word_o || v_word_o) && rec_last_i) left_q <= left_q - (NW+1)'(1);
-    if (enter) begin
-      case (st_d)
-        vb_attn_pkg::StRem:      wait_q <= 7'(REM);
-        vb_attn_pkg::StKeyDrain: wait_q <= 7'(KDRAIN);
-        vb_attn_pkg::StExp:      wait_q <= 7'(nbv) + 7'd1;
-        vb_attn_pkg::StValDrain: wait_q <= 7'(VDRAIN);
-        default:                 wait_q <= 7'(RDRAIN);
-      endcase
-    end else if (wait_q != 7'd0) begin
-      wait_q <= wait_q - 7'd1;
-    end
+    case (st_q)
+      vb_attn_pkg::StCheck: wait_q <= 7'(REM);
+      vb_attn_pkg::StKey:   wait_q <= 7'(KDRAIN);
+      vb_attn_pkg::StVal:   wait_q <= 7'(VDRAIN);
+      vb_attn_pkg::StKeyDrain: wait_q <= waited ? 7'(nbv) + 7'd1 : wait_q - 7'd1;  // for StExp
+      vb_attn_pkg::StValDrain: wait_q <= waited ? 7'(RDRAIN) : wait_q - 7'd1;      // for StRecip
+      vb_attn_pkg::StRem, vb_attn_pkg::StExp, vb_attn_pkg::StRecip: wait_q <= wait_q - 7'd1;
+      default: ;
+    endcase
   end
 
   // ---- errors: the first one found counts, the watchdog and a bus error before a data error
@@ -389,13 +401,13 @@ module vb_attn_ctrl #(
         cmd_valid_o = !sent_q;
         cmd_kind_o  = vb_attn_pkg::KindList;
         cmd_base_o  = list_ptr;
-        cmd_key_o   = 32'(entry >> 3);
-        cmd_count_o = list_units;
+        cmd_key_o   = list_key_q;
+        cmd_count_o = list_units_q;
       end
       vb_attn_pkg::StKA, vb_attn_pkg::StKB: begin
         cmd_valid_o  = (st_q == vb_attn_pkg::StKA) ? ca_q != '0 : cb_q != '0;
         cmd_kind_o   = vb_attn_pkg::KindK;
-        cmd_list_o   = listed;
+        cmd_list_o   = listed_q;
         cmd_base_o   = k_ptr;
         cmd_key_o    = (st_q == vb_attn_pkg::StKA) ? ka_q : kb_q;
         cmd_stride_o = k_stride;
@@ -405,7 +417,7 @@ module vb_attn_ctrl #(
       vb_attn_pkg::StVA, vb_attn_pkg::StVB: begin
         cmd_valid_o  = (st_q == vb_attn_pkg::StVA) ? ca_q != '0 : cb_q != '0;
         cmd_kind_o   = vb_attn_pkg::KindV;
-        cmd_list_o   = listed;
+        cmd_list_o   = listed_q;
         cmd_base_o   = v_ptr;
         cmd_key_o    = (st_q == vb_attn_pkg::StVA) ? ka_q : kb_q;
         cmd_stride_o = v_stride;
@@ -418,6 +430,7 @@ module vb_attn_ctrl #(
   assign flush_o = (st_q == vb_attn_pkg::StAbort);
 
   // ---- datapath
+  assign walk_ready_o = st_q == vb_attn_pkg::StQ && !stop && cmd_ready_i;  // a job that was aborted leaves walk set
   assign q_word_o    = take && st_q == vb_attn_pkg::StQ;
   assign m_word_o    = take && st_q == vb_attn_pkg::StM;
   assign em_word_o   = take && st_q == vb_attn_pkg::StEm;
@@ -425,15 +438,13 @@ module vb_attn_ctrl #(
   assign v_word_o    = take && st_q == vb_attn_pkg::StVal;
   assign list_word_o = take && st_q == vb_attn_pkg::StList;
   assign sink_word_o = take && st_q == vb_attn_pkg::StSink;
-  assign word_ready_o = st_q == vb_attn_pkg::StQ || st_q == vb_attn_pkg::StM || st_q == vb_attn_pkg::StEm ||
-                        st_q == vb_attn_pkg::StKey || st_q == vb_attn_pkg::StVal || st_q == vb_attn_pkg::StList ||
-                        st_q == vb_attn_pkg::StSink;
+  assign word_ready_o = refs || records;
   assign rem_start_o  = st_q == vb_attn_pkg::StCheck;
   assign rem_done_o   = st_q == vb_attn_pkg::StRem && wait_q == 7'd1;
   assign tile_o       = st_q == vb_attn_pkg::StTile;
   assign plan_o       = st_q == vb_attn_pkg::StPlan;
   assign clear_o      = tile_o;
-  assign restart_o    = enter;
+  assign restart_o    = !records;
   assign track_o      = phase_q == vb_attn_pkg::ModeMax;
   assign peaks_o      = phase_q == vb_attn_pkg::ModeExp || (phase_q == vb_attn_pkg::ModeMax && mode == vb_attn_pkg::ModeFull);
   assign q_row_o      = qrow_q[RW-1:0];
@@ -443,7 +454,7 @@ module vb_attn_ctrl #(
   assign list_n_o     = list_n_q;
   assign lg_block_o   = lg_q;
   assign block_off_o  = base_q[9:0] & ((10'd1 << lg_q) - 10'd1);
-  assign skew_o       = entry[2:0];
+  assign skew_o       = skew_q;
   assign list_clear_o = st_q == vb_attn_pkg::StChunk;
 
   // exponents: a block a cycle, the last needs one more; sinks enter L meanwhile
@@ -451,14 +462,27 @@ module vb_attn_ctrl #(
   assign first_exp = wait_q == 7'(nbv) + 7'd1;
   assign x_step_o  = st_q == vb_attn_pkg::StExp && wait_q != 7'd1;
   assign x_blk_o   = 5'(7'(nbv) + 7'd1 - wait_q);
-  assign s_step_o  = st_q == vb_attn_pkg::StExp && first_exp && sinks;
+  assign s_step_o  = st_q == vb_attn_pkg::StExp && first_exp && sinks_q;
 
-  logic [6:0] recip_i;
-  assign recip_i     = 7'(RDRAIN) - wait_q;
-  assign recip_o     = st_q == vb_attn_pkg::StRecip && 32'(recip_i) < ROWS;
-  assign recip_row_o = recip_i[RW-1:0];
+  logic [RW:0] recip_q;
+  always_ff @(posedge clk_i) begin
+    if (st_q == vb_attn_pkg::StValDrain) recip_q <= '0;
+    else if (recip_o) recip_q <= recip_q + (RW+1)'(1);
+  end
+  assign recip_o     = st_q == vb_attn_pkg::StRecip && !recip_q[RW];
+  assign recip_row_o = recip_q[RW-1:0];
 
-  assign out_go_o = enter && st_d == vb_attn_pkg::StOut;
+  // the last cycle before StOut
+  always_comb begin
+    case (st_q)
+      vb_attn_pkg::StPlanned:  out_go_o = tile_empty;
+      vb_attn_pkg::StKeyDrain: out_go_o = waited && phase_q != vb_attn_pkg::ModeSum && last_chunk && mode == vb_attn_pkg::ModeMax;
+      vb_attn_pkg::StExp:      out_go_o = waited && mode == vb_attn_pkg::ModeExp;
+      vb_attn_pkg::StValDrain: out_go_o = waited && last_chunk && mode != vb_attn_pkg::ModeFull;
+      vb_attn_pkg::StRecip:    out_go_o = waited;
+      default:                 out_go_o = 1'b0;
+    endcase
+  end
   assign zero_o   = tile_empty;
   always_comb begin
     case (mode)
@@ -478,8 +502,8 @@ module vb_attn_ctrl #(
   always_comb begin
     class_o = '0;
     case (st_q)
-      vb_attn_pkg::StQ, vb_attn_pkg::StM, vb_attn_pkg::StEm, vb_attn_pkg::StKey, vb_attn_pkg::StVal,
-      vb_attn_pkg::StList, vb_attn_pkg::StSink:
+      vb_attn_pkg::StQ, vb_attn_pkg::StKey, vb_attn_pkg::StVal,
+      vb_attn_pkg::StSink, vb_attn_pkg::StM, vb_attn_pkg::StEm, vb_attn_pkg::StList:
         class_o[word_valid_i ? vb_pkg::ClsBusy : vb_pkg::ClsRead] = 1'b1;
       vb_attn_pkg::StOut:
         class_o[out_unit_i ? vb_pkg::ClsBusy : out_wait_i ? vb_pkg::ClsWrite : vb_pkg::ClsDep] = 1'b1;
@@ -491,7 +515,8 @@ module vb_attn_ctrl #(
   logic unused_ctrl;
   assign unused_ctrl = ^{args_i, ref_q, entry, rpt};
   always_ff @(posedge clk_i) if (!rst_i) begin
-    a_state: assert (st_q <= vb_attn_pkg::StLast);
+    a_state: assert (st_q <= vb_attn_pkg::StStuck || refs || (records && st_q != 5'd27));
+    a_go:    assert (out_go_o == (st_q != vb_attn_pkg::StOut && st_d == vb_attn_pkg::StOut));
     a_class: assert (!run_o || $onehot(class_o));
     // the data of a state are those it asked for
     a_kind_q: assert (!q_word_o || word_kind_i == vb_attn_pkg::KindQ);

@@ -6,7 +6,7 @@
 // instead. Up to 4 streams queue here: the next one's reads are in flight while the unit works on the last one's data.
 //
 // Linear: loaded in cycle t, its first descriptor is offered from t + 1 on, then one a cycle.
-// List:   index t + 1, entry t + 2, key (clamped, masked) t + 3, address t + 4; then one a cycle.
+// List:   index t + 1, entry t + 2, key (clamped) t + 3, address and mask t + 4; then one a cycle.
 module vb_attn_fetch #(
   parameter int DW   = 256,
   parameter int CNTW = 14,   ///< bits of a record count
@@ -36,7 +36,8 @@ module vb_attn_fetch #(
   input  logic [20:0]     keep_i,
   output logic            list_re_o,
   output logic [CNTW-1:0] list_index_o,
-  input  logic [31:0]     list_entry_i,
+  input  logic [19:0]     list_key_i,
+  input  logic            list_bad_i,
   output logic            bad_o,        ///< an entry beyond the largest key
   // read master
   output logic            rd_valid_o,
@@ -71,57 +72,61 @@ module vb_attn_fetch #(
   assign last  = take && left_q == CNTW'(1);
 
   // ---- list: index, entry, key, address. A stage moves when the next one is empty or moves.
-  logic i_v_q, e_v_q, k_v_q, a_v_q, e_go, k_go, a_go, i_go;
-  logic [CNTW-1:0] i_left_q, cand_q;
+  logic i_v_q, e_v_q, k_empty, k_full, a_v_q, e_go, k_go, a_go, i_go;
+  logic [CNTW-1:0] i_left_q;
+  logic [CNTW:0] pos_q;  // candidate, counted from the first entry's first key
   logic [9:0] e_off_q;
-  logic [31:0] lkey_q;
-  logic lseen_q;
+  logic [31:0] key_d, lkey;
+  logic [20:0] rel_d, lrel;   // relative to key_begin, 2^20: out of reach
+  logic lseen;
+  logic [1:0] k_count;
   assign a_go = !a_v_q || take;
-  assign k_go = !k_v_q || a_go;
+  assign k_go = !k_full;
   assign e_go = !e_v_q || k_go;
   assign i_go = i_v_q && e_go;
   assign list_re_o = i_go;
 
-  logic [31:0] position;
-  assign position     = 32'(cand_q) + 32'(block_off_i);
-  assign list_index_o = CNTW'(position >> lg_block_i);
+  assign list_index_o = CNTW'(pos_q >> lg_block_i);
 
   always_ff @(posedge clk_i) begin
     if (rst_i || flush_i) begin
       i_v_q <= 1'b0;
       e_v_q <= 1'b0;
-      k_v_q <= 1'b0;
       a_v_q <= 1'b0;
     end else begin
       if (load && list) i_v_q <= 1'b1;
       else if (i_go && i_left_q == CNTW'(1)) i_v_q <= 1'b0;
       if (e_go) e_v_q <= i_v_q;
-      if (k_go) k_v_q <= e_v_q;
-      if (a_go) a_v_q <= k_v_q;
+      if (a_go) a_v_q <= !k_empty;
     end
     if (load) begin
       i_left_q <= num;
-      cand_q   <= '0;
+      pos_q    <= (CNTW+1)'(block_off_i);
     end else if (i_go) begin
       i_left_q <= i_left_q - CNTW'(1);
-      cand_q   <= cand_q + CNTW'(1);
+      pos_q    <= pos_q + (CNTW+1)'(1);
     end
-    if (i_go) e_off_q <= position[9:0] & ((10'd1 << lg_block_i) - 10'd1);  // 1024 gives a mask of all ones
+    if (i_go) e_off_q <= 10'(pos_q) & ((10'd1 << lg_block_i) - 10'd1);  // 1024 gives a mask of all ones
   end
-  always_ff @(posedge clk_i) begin : mask
+  always_comb begin : mask
     logic [31:0] j;
     logic [32:0] x;
-    logic inside_v;
-    bad_o <= 1'b0;
-    if (e_v_q && k_go) begin
-      j = {12'd0, 20'(list_entry_i << lg_block_i)} | 32'(e_off_q);
+    j = '0;
+    x = '0;
+    key_d = '0;
+    rel_d = '0;
+    if (e_v_q) begin
+      j = {12'd0, list_key_i} | 32'(e_off_q);
       x = {1'b0, j} - {1'b0, key_begin_i};
-      inside_v = !x[32] && x[31:0] < 32'(hi_i) && (x[31:0] < 32'(keep_i) || x[31:0] >= 32'(lo_i));
-      bad_o   <= (list_entry_i >> (5'd20 - 5'(lg_block_i))) != 32'd0;
-      lkey_q  <= (j < key_end_i) ? j : key_end_i - 32'd1;  // a block may run past the end of the keys
-      lseen_q <= inside_v;
+      rel_d = (x[32:20] != 13'd0) ? 21'h100000 : x[20:0];
+      key_d = (j < key_end_i) ? j : key_end_i - 32'd1;  // a block may run past the end of the keys
     end
   end
+  always_ff @(posedge clk_i) bad_o <= e_v_q && k_go && list_bad_i;
+  // Two places, so that the way from the read master's ready ends here.
+  vb_fifo #(.W(53), .DEPTH(2)) u_keys (
+    .clk_i, .rst_i(rst_i || flush_i), .push_i(e_v_q && k_go), .data_i({rel_d, key_d}), .full_o(k_full),
+    .pop_i(a_go && !k_empty), .data_o({lrel, lkey}), .empty_o(k_empty), .count_o(k_count));
 
   // ---- the descriptor in hand
   always_ff @(posedge clk_i) begin
@@ -139,12 +144,9 @@ module vb_attn_fetch #(
       if (!list_q) base_q <= base_q + AW'(stride_q);
       left_q <= left_q - CNTW'(1);
     end
-    if (load && !list) begin
-      prod_q <= AW'(64'(key) * 64'(stride));
-      seen_q <= 1'b1;
-    end else if (k_v_q && a_go) begin
-      prod_q <= AW'(64'(lkey_q) * 64'(stride_q));
-      seen_q <= lseen_q;
+    if (load || (!k_empty && a_go)) begin  // keys of a list come while it is in hand
+      prod_q <= AW'({32'd0, busy_q ? lkey : key} * {32'd0, busy_q ? stride_q : stride});
+      seen_q <= !busy_q || lseen;
     end
   end
 
@@ -165,8 +167,10 @@ module vb_attn_fetch #(
     assign rd_tag_o   = {kind_q, 2'b00, seen_q};
   end
 
+  assign lseen = lrel < hi_i && (lrel < keep_i || lrel >= lo_i);
+
   logic unused_count;
-  assign unused_count = ^{count, addr[4:0]};
+  assign unused_count = ^{count, k_count, addr[4:0]};
   always_ff @(posedge clk_i) if (!rst_i) begin
     a_count: assert (!cmd_valid_i || (cmd_count_i != '0 && cmd_units_i != '0));
     a_left:  assert (!busy_q || left_q != '0);

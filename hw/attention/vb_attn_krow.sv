@@ -40,10 +40,10 @@ module vb_attn_krow #(
   output logic signed [31:0] m_o,
   output logic               bad_o        ///< a score above an m that was given; of the key in stage E one cycle before
 );
-  logic [7:0] eq_q;
+  logic signed [10:0] eq_q;  // EQ - 246
   logic [NBK*8-1:0] sq_q;  // EQ - eq per block
   always_ff @(posedge clk_i) if (qc_we_i) begin
-    eq_q <= q_max_i;
+    eq_q <= $signed({3'd0, q_max_i}) - 11'sd246;
     for (int b = 0; b < NBK; b++) sq_q[b*8 +: 8] <= q_max_i - q_codes_i[b*8 +: 8];
   end
 
@@ -81,12 +81,13 @@ module vb_attn_krow #(
   // C: t = SHR_RNE(D, s - 8) = SHR_RNE(D * 2^8, s)
   logic signed [35:0] acc_q;  // 18 blocks of at most 2^19 * 2^8
   always_ff @(posedge clk_i) if (p_valid_i) begin : accumulate
-    logic signed [31:0] x, half, t;
-    x = d_p <<< 8;
-    half = 32'sd0;
-    if (sh_p != 5'd0) half = (32'sd1 <<< (sh_p - 5'd1)) - 32'sd1 + 32'((x >>> sh_p) & 32'sd1);
-    t = (x + half) >>> sh_p;
-    acc_q <= (p_first_i ? 36'sd0 : acc_q) + 36'(t);
+    logic signed [31:0] x;  // 29 bits, one below the unit: the round bit
+    logic up;
+    x  = d_p <<< 9;
+    up = (x & ~(32'hffff_ffff << sh_p)) != 32'd0;  // something is left below the round bit
+    x  = x >>> sh_p;
+    up = x[0] && (up || x[1]);
+    acc_q <= (p_first_i ? 36'sd0 : acc_q) + 36'($signed(x[31:1])) + 36'(up);
   end
 
   // D: acc * 2^(EQ + EK - 254 - 8 + 16), shift amounts clamped where the result no longer depends on them
@@ -95,7 +96,7 @@ module vb_attn_krow #(
   logic [5:0] amt_q;
   always_ff @(posedge clk_i) if (c_valid_i) begin : split
     logic signed [10:0] e, a;
-    e = $signed({3'd0, eq_q}) + $signed({3'd0, c_ek_i}) - 11'sd246;
+    e = eq_q + $signed({3'd0, c_ek_i});
     a = e[10] ? -e : e;
     neg_q   <= acc_q[35];
     mag_q   <= acc_q[35] ? -acc_q : acc_q;
@@ -105,16 +106,22 @@ module vb_attn_krow #(
 
   // E: round or saturate. acc < 2^32 (18 blocks of 127 * 127 * 32 * 2^8), so a shift to the right cannot overflow.
   always_ff @(posedge clk_i) if (d_valid_i) begin : scale
-    logic [63:0] odd, z;
+    logic [32:0] z;  // one bit below the unit: the round bit
     logic [31:0] y;
-    odd = ({28'd0, mag_q} >> amt_q) & 64'd1;
-    z   = {28'd0, mag_q} + (64'd1 << (amt_q - 6'd1)) - 64'd1 + odd;
+    logic up, sat;
+    up  = 1'b0;
+    sat = 1'b0;
     if (right_q) begin
-      y = 32'(z >> amt_q);
+      z  = 33'({mag_q, 1'b0} >> amt_q);
+      up = z[0] && (z[1] || ({mag_q, 1'b0} & ~(37'h1f_ffff_ffff << amt_q)) != 37'd0);
+      y  = z[32:1];
     end else begin
-      y = ((mag_q >> (6'd31 - amt_q)) != 36'd0) ? 32'h7fff_ffff : 32'(mag_q << amt_q);
+      y   = 32'(mag_q << amt_q[4:0]);
+      sat = (mag_q >> ~amt_q[4:0]) != 36'd0;  // ~amt: 31 - amt
     end
-    score_o <= !d_act_i ? vb_attn_pkg::NoScore : neg_q ? -y : y;
+    // -(y + up) = ~y + !up: one carry for both
+    score_o <= !d_act_i ? vb_attn_pkg::NoScore : sat ? (neg_q ? 32'h8000_0001 : 32'h7fff_ffff)
+                                               : (neg_q ? ~y : y) + 32'(neg_q != up);
   end
 
   always_ff @(posedge clk_i) if (!rst_i) begin

@@ -61,7 +61,7 @@ module vb_attn_out #(
   // ---- write descriptors: FULL one a row (rows may lie anywhere), else one for the tile
   logic cmd_busy_q;
   logic [RW:0] cmd_row_q;
-  logic [LW-1:0] cmd_units;  // of 32 bytes
+  logic [LW-1:0] cmd_units, bytes_q;  // of 32 bytes
   always_comb begin
     case (mode_i)
       vb_attn_pkg::ModeExp: cmd_units = LW'(nrows_i);
@@ -71,11 +71,12 @@ module vb_attn_out #(
   end
   assign cmd_valid_o = cmd_busy_q;
   assign cmd_addr_o  = full_mode ? oaddr_i[AW*cmd_row_q[RW-1:0] +: AW] : base_i;
-  assign cmd_bytes_o = (mode_i == vb_attn_pkg::ModeMax) ? LW'(nrows_i) << 2 : cmd_units << 5;
+  assign cmd_bytes_o = bytes_q;
   always_ff @(posedge clk_i) begin
     if (rst_i) cmd_busy_q <= 1'b0;
     else if (go_i) cmd_busy_q <= 1'b1;
     else if (cmd_ready_i && (!full_mode || cmd_row_q == nrows_i - (RW+1)'(1))) cmd_busy_q <= 1'b0;
+    if (go_i) bytes_q <= (mode_i == vb_attn_pkg::ModeMax) ? LW'(nrows_i) << 2 : cmd_units << 5;
     if (go_i) cmd_row_q <= '0;
     else if (cmd_busy_q && cmd_ready_i) cmd_row_q <= cmd_row_q + (RW+1)'(1);
   end

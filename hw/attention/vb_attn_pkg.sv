@@ -30,11 +30,10 @@ package vb_attn_pkg;
   localparam logic [31:0] NoScore = 32'h8000_0000;
 
   // Control states (also readable in the state word).
-  localparam logic [4:0] StIdle = 5'd0, StCheck = 5'd1, StRem = 5'd2, StSink = 5'd3, StTile = 5'd4, StQ = 5'd5;
-  localparam logic [4:0] StPlan = 5'd6, StM = 5'd7, StEm = 5'd8, StChunk = 5'd9, StList = 5'd10;
-  localparam logic [4:0] StKA = 5'd11, StKB = 5'd12, StVA = 5'd13, StVB = 5'd14;
-  localparam logic [4:0] StKey = 5'd15, StKeyDrain = 5'd16, StExp = 5'd17, StVal = 5'd18, StValDrain = 5'd19;
-  localparam logic [4:0] StNext = 5'd20, StRecip = 5'd21, StOut = 5'd22, StResp = 5'd23, StDone = 5'd24;
-  localparam logic [4:0] StAbort = 5'd25, StPlanned = 5'd26, StStuck = 5'd27;
-  localparam logic [4:0] StLast = 5'd27;
+  localparam logic [4:0] StIdle = 5'd0, StCheck = 5'd1, StRem = 5'd2, StTile = 5'd3, StPlan = 5'd4, StPlanned = 5'd5;
+  localparam logic [4:0] StChunk = 5'd6, StKA = 5'd7, StKB = 5'd8, StVA = 5'd9, StVB = 5'd10, StKeyDrain = 5'd11;
+  localparam logic [4:0] StExp = 5'd12, StValDrain = 5'd13, StNext = 5'd14, StRecip = 5'd15, StOut = 5'd16;
+  localparam logic [4:0] StResp = 5'd17, StDone = 5'd18, StAbort = 5'd19, StStuck = 5'd20;
+  // Those that take words, told by two bits of 24: words of records, then of everything else.
+  localparam logic [4:0] StQ = 5'd24, StKey = 5'd25, StVal = 5'd26, StSink = 5'd28, StM = 5'd29, StEm = 5'd30, StList = 5'd31;
 endpackage

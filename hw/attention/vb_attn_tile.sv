@@ -57,9 +57,9 @@ module vb_attn_tile #(
   logic [32:0] part_q;  // first key of the token's chunk
   logic [AW-1:0] q_tok_q, q_row_q, o_tok_q, o_row_q, q_next, o_next;
   logic [RW:0] row_q;
-  logic step, wrap;
+  logic step, wrap, walk_q;
 
-  assign walk_o      = (row_q != nrows_o);
+  assign walk_o      = walk_q;
   assign step        = walk_o && walk_ready_i;
   assign wrap        = (head_q + 32'd1 == rpt);
   assign q_addr_o    = q_row_q;
@@ -76,22 +76,29 @@ module vb_attn_tile #(
     relative = (x <= {1'b0, from}) ? 21'd0 : (d[32:20] != 13'd0) ? 21'h100000 : d[20:0];
   endfunction
 
-  // ---- walk, and one cycle later the bounds of the row
-  logic b_v_q, b_first_q;
-  logic [RW-1:0] b_row_q;
-  logic [32:0] b_lim_q, b_part_q;
+  // ---- walk, and behind it the bounds of the row: B the token's numbers, C first and last key, D relative to key_begin
+  logic b_v_q, b_first_q, c_v_q, c_first_q, d_v_q;
+  logic [RW-1:0] b_row_q, c_row_q;
+  logic [32:0] b_lim_q, b_part_q, c_stop_q, c_low_q;
   always_ff @(posedge clk_i) begin
     if (rst_i) begin
       row_q   <= '0;
       nrows_o <= '0;
+      walk_q  <= 1'b0;
       b_v_q   <= 1'b0;
+      c_v_q   <= 1'b0;
+      d_v_q   <= 1'b0;
     end else begin
       b_v_q <= step;
+      c_v_q <= b_v_q;
+      d_v_q <= c_v_q;
       if (tile_i) begin
         row_q   <= '0;
+        walk_q  <= 1'b1;
         nrows_o <= (left_q < 32'(ROWS)) ? (RW+1)'(left_q) : (RW+1)'(ROWS);
       end else if (step) begin
-        row_q <= row_q + (RW+1)'(1);
+        row_q  <= row_q + (RW+1)'(1);
+        walk_q <= row_q + (RW+1)'(1) != nrows_o;
       end
     end
     if (step) begin
@@ -131,44 +138,52 @@ module vb_attn_tile #(
   end
 
   always_ff @(posedge clk_i) begin : bounds
-    logic [32:0] stop, low;
+    logic [32:0] low;
     logic [20:0] hi, lo;
-    stop = '0;
     low  = '0;
     hi   = '0;
     lo   = '0;
     if (b_v_q) begin
-      stop = (b_lim_q < {1'b0, ke}) ? b_lim_q : {1'b0, ke};
-      low  = (window == 32'd0 || b_lim_q <= {1'b0, window}) ? 33'd0 : b_lim_q - {1'b0, window};
-      if (b_part_q > low) low = b_part_q;
-      hi = relative(stop, kb);
-      lo = relative(low, kb);
-      hi_o[21*b_row_q +: 21] <= hi;
-      lo_o[21*b_row_q +: 21] <= lo;
+      low = (window == 32'd0 || b_lim_q <= {1'b0, window}) ? 33'd0 : b_lim_q - {1'b0, window};
+      c_stop_q  <= (b_lim_q < {1'b0, ke}) ? b_lim_q : {1'b0, ke};
+      c_low_q   <= (b_part_q > low) ? b_part_q : low;
+      c_row_q   <= b_row_q;
+      c_first_q <= b_first_q;
+    end
+    if (c_v_q) begin
+      hi = relative(c_stop_q, kb);
+      lo = relative(c_low_q, kb);
+      hi_o[21*c_row_q +: 21] <= hi;
+      lo_o[21*c_row_q +: 21] <= lo;
       tile_hi_o <= hi;
-      if (b_first_q) tile_lo_o <= lo;
+      if (c_first_q) tile_lo_o <= lo;
     end else if (tile_i) begin
       hi_o <= '0;  // rows that a short tile lacks attend nothing
     end
   end
 
   // ---- the keys of the tile
-  logic [20:0] kept;
-  always_ff @(posedge clk_i) if (job_i) keep_o <= relative({1'b0, keep}, kb);
-  assign kept   = (keep_o < tile_hi_o) ? keep_o : tile_hi_o;
+  logic [20:0] kept_q, recent_q;  // the first keys, and those from tile_lo on
+  always_ff @(posedge clk_i) begin
+    if (job_i) keep_o <= relative({1'b0, keep}, kb);
+    if (d_v_q) begin
+      kept_q   <= (keep_o < tile_hi_o) ? keep_o : tile_hi_o;
+      recent_q <= (tile_hi_o > tile_lo_o) ? tile_hi_o - tile_lo_o : 21'd0;
+    end
+  end
   always_ff @(posedge clk_i) if (plan_i) begin
     if (args_i[64*vb_attn_pkg::ArgListBlock +: 32] != 32'd0) begin
       na_o    <= 21'd0;
       start_o <= 21'd0;
       n_o     <= (tile_hi_o == 21'd0) ? 21'd0 : list_n_i;
-    end else if (kept >= tile_lo_o) begin  // one segment
+    end else if (kept_q >= tile_lo_o) begin  // one segment
       na_o    <= 21'd0;
       start_o <= 21'd0;
       n_o     <= tile_hi_o;
     end else begin
-      na_o    <= kept;
+      na_o    <= kept_q;
       start_o <= tile_lo_o;
-      n_o     <= kept + ((tile_hi_o > tile_lo_o) ? tile_hi_o - tile_lo_o : 21'd0);
+      n_o     <= kept_q + recent_q;
     end
   end
 
@@ -176,6 +191,6 @@ module vb_attn_tile #(
   assign unused_tile = ^args_i;
   always_ff @(posedge clk_i) if (!rst_i) begin
     a_row:  assert (row_q <= nrows_o);
-    a_plan: assert (!plan_i || (!walk_o && !b_v_q));
+    a_plan: assert (!plan_i || (!walk_o && !b_v_q && !c_v_q && !d_v_q));
   end
 endmodule

@@ -64,6 +64,7 @@ module vb_axi_rd #(
   localparam int unsigned LGB = $clog2(BYTES);
   localparam int unsigned PAGE = 4096 / BYTES;  // beats of a 4 KiB page
   localparam int unsigned LGP = $clog2(PAGE);
+  localparam int unsigned LGM = $clog2(MAX_BURST);
   localparam int unsigned FW = $clog2(DEPTH);
   if (DW < 64 || DW > 512 || (1 << LGB) != BYTES || MAX_BURST > 64 || DEPTH < MAX_BURST) begin : g_illegal
     $error("vb_axi_rd: DW 64..512 (power of two), MAX_BURST <= 64, DEPTH >= MAX_BURST");
@@ -74,14 +75,19 @@ module vb_axi_rd #(
   logic [AW-1:0] addr_q;
   logic [CW-1:0] left_q;
   logic [TAGW-1:0] tag_q;
-  logic [7:0] limit, burst;   // beats of the next burst, at most and exactly
+  logic [7:0] low, limit, burst;   // beats of the next burst, at most and exactly
   logic [LGP-1:0] page;        // beat in its page
   logic last_burst, issue, take;
 
-  // Only the last MAX_BURST beats of a page can be cut short by it. Both candidates are compared at once: ready leaves early.
+  // Only the last MAX_BURST beats of a page can be cut short by it. Neither compares nor subtracts more bits than it must:
+  // ready leaves early.
   assign page = addr_q[LGB +: LGP];
-  assign limit = 8'(MAX_BURST) - ((page | LGP'(MAX_BURST - 1)) == '1 ? 8'(page) & 8'(MAX_BURST - 1) : 8'd0);
-  assign last_burst = left_q <= CW'(limit);
+  assign low = (page | LGP'(MAX_BURST - 1)) == '1 ? 8'(page) & 8'(MAX_BURST - 1) : 8'd0;
+  always_comb begin
+    limit = 8'd0;  // MAX_BURST - low
+    for (int i = 0; i <= LGM; i++) limit[i] = (i < LGM ? low[i] : 1'b1) ^ ((low & 8'((1 << i) - 1)) != 8'd0);
+  end
+  assign last_burst = left_q[CW-1:7] == '0 && left_q[6:0] <= limit[6:0];
   assign burst = last_burst ? left_q[7:0] : limit;
 
   // ---- credits: beats of the FIFO that are neither stored nor promised to a burst in flight

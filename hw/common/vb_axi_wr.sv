@@ -62,6 +62,7 @@ module vb_axi_wr #(
   localparam int unsigned LGB = $clog2(BYTES);
   localparam int unsigned PAGE = 4096 / BYTES;
   localparam int unsigned LGP = $clog2(PAGE);
+  localparam int unsigned LGM = $clog2(MAX_BURST);
   localparam int unsigned OW = $clog2(BURSTS);
   if (DW < 64 || DW > 512 || (1 << LGB) != BYTES || MAX_BURST > 64) begin : g_illegal
     $error("vb_axi_wr: DW 64..512 (power of two), MAX_BURST <= 64");
@@ -74,16 +75,21 @@ module vb_axi_wr #(
   logic [LGB-1:0] tail_q;      // last byte in the last beat
   logic [CW-1:0] left_q;       // beats
   logic [CW-1:0] last_byte;
-  logic [7:0] limit, burst;    // beats of the next burst, at most and exactly
+  logic [7:0] low, limit, burst;    // beats of the next burst, at most and exactly
   logic [LGP-1:0] page;        // beat in its page
   logic last_burst, issue, take;
   logic [OW:0] open_q;         // bursts without a response
   logic q_full, q_empty;
 
-  // Only the last MAX_BURST beats of a page can be cut short by it. Both candidates are compared at once: ready leaves early.
+  // Only the last MAX_BURST beats of a page can be cut short by it. Neither compares nor subtracts more bits than it must:
+  // ready leaves early.
   assign page = addr_q[LGB +: LGP];
-  assign limit = 8'(MAX_BURST) - ((page | LGP'(MAX_BURST - 1)) == '1 ? 8'(page) & 8'(MAX_BURST - 1) : 8'd0);
-  assign last_burst = left_q <= CW'(limit);
+  assign low = (page | LGP'(MAX_BURST - 1)) == '1 ? 8'(page) & 8'(MAX_BURST - 1) : 8'd0;
+  always_comb begin
+    limit = 8'd0;  // MAX_BURST - low
+    for (int i = 0; i <= LGM; i++) limit[i] = (i < LGM ? low[i] : 1'b1) ^ ((low & 8'((1 << i) - 1)) != 8'd0);
+  end
+  assign last_burst = left_q[CW-1:7] == '0 && left_q[6:0] <= limit[6:0];
   assign burst = last_burst ? left_q[7:0] : limit;
   assign issue = busy_q && !q_full && 32'(open_q) < BURSTS && (!awvalid_o || awready_i);
   assign take = cmd_valid_i && cmd_ready_o;

@@ -24,17 +24,24 @@ module vb_fifo #(
 
   logic [W-1:0] mem [DEPTH];
   logic [AW:0] wp_q, rp_q;
+  logic empty_q, full_q;  // known a cycle early, because logic waits for them
 
   assign count_o = wp_q - rp_q;
-  assign empty_o = wp_q == rp_q;
-  assign full_o = count_o == (AW + 1)'(DEPTH);
+  assign empty_o = empty_q;
+  assign full_o = full_q;
   assign data_o = mem[rp_q[AW-1:0]];
 
   always_ff @(posedge clk_i) begin
     if (rst_i) begin
       wp_q <= '0;
       rp_q <= '0;
+      empty_q <= 1'b1;
+      full_q <= 1'b0;
     end else begin
+      if (push_i != pop_i) begin
+        empty_q <= pop_i && count_o == (AW + 1)'(1);
+        full_q <= push_i && count_o == (AW + 1)'(DEPTH - 1);
+      end
       if (push_i) wp_q <= wp_q + 1'b1;
       if (pop_i) rp_q <= rp_q + 1'b1;
     end

@@ -18,7 +18,7 @@ module vb_norm #(
 );
   localparam int TW = $clog2(W);
   localparam int XW = ((EW > 8) ? EW : 8) + 2;  // exponent + bit index + rounding carry
-  localparam int EARLY = MAG ? 2 : 1;           // steps in stage 1
+  localparam int HALF = 1 << (TW - 1);
 
   logic v1_q, v2_q, s1_q, s2_q;
   logic [W-1:0] a1_q, a2_q;
@@ -40,9 +40,12 @@ module vb_norm #(
     logic [TW-1:0] left;
     a = !MAG && n_i[W-1] ? W'(-n_i) : W'(n_i);
     left = '0;
-    for (int k = TW - 1; k >= TW - EARLY; k--) begin
-      left[k] = (a >> (W - (1 << k))) == '0;
-      if (left[k]) a = a << (1 << k);
+    // beside the negation: a negative number has zeros there afterwards if it has ones there before, and no carry comes
+    left[TW-1] = !MAG && n_i[W-1] ? n_i[W-1 -: HALF] == '1 && n_i[W-1-HALF:0] != '0 : n_i[W-1 -: HALF] == '0;
+    if (left[TW-1]) a = a << HALF;
+    if (MAG) begin
+      left[TW-2] = (a >> (W - HALF / 2)) == '0;
+      if (left[TW-2]) a = a << (HALF / 2);
     end
     a1_q    <= a;
     left1_q <= left;
@@ -56,7 +59,7 @@ module vb_norm #(
     logic [TW-1:0] left;
     a = a1_q;
     left = left1_q;
-    for (int k = TW - EARLY - 1; k >= 1; k--) begin
+    for (int k = TW - (MAG ? 3 : 2); k >= 1; k--) begin
       left[k] = (a >> (W - (1 << k))) == '0;
       if (left[k]) a = a << (1 << k);
     end

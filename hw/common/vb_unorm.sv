@@ -37,6 +37,7 @@ module vb_unorm (
     logic [5:0] left;
     logic carry;
     logic [30:0] low;
+    logic signed [6:0] e;
     a = a1_q;
     left = {left1_q, 4'd0};
     for (int k = 3; k >= 0; k--) begin
@@ -45,6 +46,7 @@ module vb_unorm (
     end
     {carry, low} = {1'b0, a[46:16]} + 32'(a[15]);  // the top bit is 1 by construction, also after a carry
     u_o <= {1'b1, low};
-    e_o <= 7'sd32 - $signed({1'b0, left}) + $signed({6'd0, carry});
+    e = 7'sd32 - $signed({1'b0, left});
+    e_o <= carry ? e + 7'sd1 : e;
   end
 endmodule

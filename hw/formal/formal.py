@@ -39,7 +39,7 @@ PROOFS = {
         (RD, 'free_q <= free_q - (issue ? (FW + 1)\'(burst) : \'0) + (FW + 1)\'(pop);', 'free_q <= issue ? free_q - (FW + 1)\'(burst) : free_q + (FW + 1)\'(pop);'),
         (RD, '!tag_full && ', ''),
         (RD, 'arlen_q <= burst - 8\'d1;', 'arlen_q <= burst;'),
-        (RD, 'assign last_burst = left_q <= CW\'(limit);', 'assign last_burst = left_q <= CW\'(MAX_BURST);'),
+        (RD, 'left_q[6:0] <= limit[6:0];', 'left_q[6:0] <= 7\'(MAX_BURST);'),
         (RD, '.pop_i(pop && out_rlast)', '.pop_i(pop && out_last_o)'),
     ]),
     'router_topk': ('fv_topk', [TOPK], 'pdr', 'the k-th largest of a token, and its cycle; unbounded, every k, gaps, resets at any time; 2 lanes, 3 places, tokens of 1..8 '
