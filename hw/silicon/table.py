@@ -28,7 +28,8 @@ ECP5 = '''
 ## ECP5-85F (LFE5U-85F, speed grade 6)
 
 `small`, placed and routed by nextpnr-ecp5 with seed 1 against {freq} MHz, in a ring of registers that stands for the chip round it (a
-unit has more port bits than the package has pins): every path lies between two registers. TRELLIS_COMB counts LUT4s and carry halves.
+unit has more port bits than the package has pins): every path lies between two registers. TRELLIS_COMB counts LUT4s and carry
+halves. `make silicon-timing` estimates the longest paths before placement.
 {verdict}
 
 | unit | configuration | fmax MHz | TRELLIS_COMB | FF | DP16KD | MULT18X18D | s | longest path | measured | sources |
