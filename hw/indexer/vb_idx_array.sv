@@ -64,13 +64,14 @@ module vb_idx_array #(
   // ---- position in the record
   logic hdr_q, word, sub_last, first_data;
   logic [SWX-1:0] sub_q;
-  logic [BW-1:0] blk_q;
+  logic [BW-1:0] blk_q, last_blk_q;
   logic [255:0] head_q;
   assign word       = q_word_i || k_word_i;
   assign sub_last   = (sub_q == SWX'(SUBW - 1));
   assign first_data = !hdr_q && (blk_q == '0) && (sub_q == '0);
-  assign rec_last_o = !hdr_q && sub_last && (5'(blk_q) == nbk_i - 5'd1);
+  assign rec_last_o = !hdr_q && sub_last && blk_q == last_blk_q;
   always_ff @(posedge clk_i) begin
+    if (restart_i) last_blk_q <= BW'(nbk_i - 5'd1);
     if (rst_i || restart_i) begin
       hdr_q <= 1'b1;
       sub_q <= '0;
@@ -99,13 +100,14 @@ module vb_idx_array #(
   end
 
   // ---- ring of keys
+  (* ram_style = "distributed" *)
   logic [W-1:0] kmem [SLOTS << (BW + SW)];
   logic [NBK*8+7:0] kcmem [SLOTS];
   logic [2:0] used_q;
   logic [1:0] wp_q, rp_q;
-  logic k_done;
+  logic have_q, k_done;
   assign k_room_o = used_q != 3'(SLOTS);
-  assign k_have_o = used_q != 3'd0;
+  assign k_have_o = have_q;
   assign k_done   = k_word_i && rec_last_o;
 
   logic step, key_first, key_last, release_key, mid_q, sub_end, blk_end;
@@ -113,10 +115,10 @@ module vb_idx_array #(
   logic [BW-1:0] b_q;
   logic [SWX-1:0] s_q;
   assign sub_end     = s_q == SWX'(SUBW - 1);
-  assign blk_end     = sub_end && 5'(b_q) == nbk_i - 5'd1;
+  assign blk_end     = sub_end && b_q == last_blk_q;
   assign key_first   = !mid_q;
   assign key_last    = blk_end && g_q == last_group_i;
-  assign step        = mid_q || (used_q != 3'd0 && go_i);
+  assign step        = mid_q || (have_q && go_i);
   assign release_key = step && key_last;
   assign step_o      = step;
   assign key_first_o = key_first;
@@ -147,6 +149,7 @@ module vb_idx_array #(
   always_ff @(posedge clk_i) begin
     if (rst_i || begin_i) begin
       used_q <= '0;
+      have_q <= 1'b0;
       wp_q   <= '0;
       rp_q   <= '0;
       mid_q  <= 1'b0;
@@ -155,6 +158,7 @@ module vb_idx_array #(
       s_q    <= '0;
     end else begin
       used_q <= used_q + 3'(k_done) - 3'(release_key);
+      have_q <= k_done || used_q[2:1] != '0 || (used_q[0] && !release_key);  // used_q != 0
       if (k_done) wp_q <= wp_q + 2'd1;
       if (release_key) rp_q <= rp_q + 2'd1;
       if (step) begin
@@ -166,18 +170,20 @@ module vb_idx_array #(
     end
   end
 
-  // ---- beside the rows: A words, B dot, P block, C head, D product, E sums of 4, F all
-  logic a_v_q, b_v_q, p_v, c_v_q, d_v_q, e_v_q, f_v_q;
-  logic a_sub_first_q, a_sub_last_q, a_first_q, a_last_q, b_sub_first_q, b_sub_last_q, b_first_q, b_last_q;
-  logic p_first, p_last;
+  // ---- beside the rows: A words, M products, B dot, P block, S aligned, C head, D product, E sums of 4, F all
+  logic a_v_q, m_v_q, b_v_q, p_v, s_v_q, c_v_q, d_v_q, e_v_q, f_v_q;
+  logic a_sub_first_q, a_sub_last_q, a_first_q, a_last_q, m_sub_first_q, m_sub_last_q, m_first_q, m_last_q;
+  logic b_sub_first_q, b_sub_last_q, b_first_q, b_last_q, p_first, p_last, s_first_q, s_last_q;
   logic [BW-1:0] a_blk_q;
-  logic [GW-1:0] a_g_q, b_g_q, p_g;
-  logic [7:0] b_max_q, p_max, c_max_q, d_max_q, e_max_q, f_max_q;
+  logic [GW-1:0] a_g_q, m_g_q, b_g_q, p_g, s_g_q;
+  logic [7:0] m_max_q, b_max_q, p_max, s_max_q, c_max_q, d_max_q, e_max_q, f_max_q;
   logic c_start_q, c_end_q, d_start_q, d_end_q, e_start_q, e_end_q;  // first, last group
   always_ff @(posedge clk_i) begin
     a_v_q <= step && !rst_i;
-    b_v_q <= a_v_q && !rst_i;
-    c_v_q <= p_v && p_last && !rst_i;
+    m_v_q <= a_v_q && !rst_i;
+    b_v_q <= m_v_q && !rst_i;
+    s_v_q <= p_v && !rst_i;
+    c_v_q <= s_v_q && s_last_q && !rst_i;
     d_v_q <= c_v_q && !rst_i;
     e_v_q <= d_v_q && !rst_i;
     f_v_q <= e_v_q && e_end_q && !rst_i;
@@ -190,17 +196,31 @@ module vb_idx_array #(
       a_g_q         <= g_q;
     end
     if (a_v_q) begin
-      b_sub_first_q <= a_sub_first_q;
-      b_sub_last_q  <= a_sub_last_q;
-      b_first_q     <= a_first_q;
-      b_last_q      <= a_last_q;
-      b_g_q         <= a_g_q;
-      b_max_q       <= kc_q[NBK*8 +: 8];
+      m_sub_first_q <= a_sub_first_q;
+      m_sub_last_q  <= a_sub_last_q;
+      m_first_q     <= a_first_q;
+      m_last_q      <= a_last_q;
+      m_g_q         <= a_g_q;
+      m_max_q       <= kc_q[NBK*8 +: 8];
     end
-    if (p_v && p_last) begin
-      c_start_q <= p_g == '0;
-      c_end_q   <= p_g == last_group_i;
-      c_max_q   <= p_max;
+    if (m_v_q) begin
+      b_sub_first_q <= m_sub_first_q;
+      b_sub_last_q  <= m_sub_last_q;
+      b_first_q     <= m_first_q;
+      b_last_q      <= m_last_q;
+      b_g_q         <= m_g_q;
+      b_max_q       <= m_max_q;
+    end
+    if (p_v) begin
+      s_first_q <= p_first;
+      s_last_q  <= p_last;
+      s_g_q     <= p_g;
+      s_max_q   <= p_max;
+    end
+    if (s_v_q && s_last_q) begin
+      c_start_q <= s_g_q == '0;
+      c_end_q   <= s_g_q == last_group_i;
+      c_max_q   <= s_max_q;
     end
     if (c_v_q) begin d_start_q <= c_start_q; d_end_q <= c_end_q; d_max_q <= c_max_q; end
     if (d_v_q) begin e_start_q <= d_start_q; e_end_q <= d_end_q; e_max_q <= d_max_q; end
@@ -243,31 +263,32 @@ module vb_idx_array #(
       .qc_we_i(q_word_i && first_data && q_head_i[RW-1:0] == RW'(r)), .qc_at_i(q_head_i[5:RW]), .qc_i(below),
       .w_we_i(w_we_i && w_row_i == RW'(r)), .w_at_i(w_group_i), .w_i, .step_i(step), .step_at_i(step_at),
       .step_group_i(g_q), .a_valid_i(a_v_q), .a_word_i(a_word_q), .a_blk_i(a_blk_q), .a_kd_i(a_kd),
-      .b_valid_i(b_v_q), .b_sub_first_i(b_sub_first_q), .p_valid_i(p_v), .p_first_i(p_first), .p_group_i(p_g),
-      .c_valid_i(c_v_q), .prod_o(prod[r*48 +: 48]));
+      .m_valid_i(m_v_q), .b_valid_i(b_v_q), .b_sub_first_i(b_sub_first_q), .p_valid_i(p_v), .s_valid_i(s_v_q),
+      .s_first_i(s_first_q), .s_group_i(s_g_q), .c_valid_i(c_v_q), .prod_o(prod[r*48 +: 48]));
   end
 
-  logic [ROWS/4*56-1:0] four_q;
-  logic signed [55:0] sum_q;
+  localparam int SUMW = 49 + $clog2(NBK);  // 64 heads: 2^15 times NBK blocks of at most 2^19 * 2^8
+  logic [ROWS/4*SUMW-1:0] four_q;
+  logic signed [SUMW-1:0] sum_q;
   always_ff @(posedge clk_i) if (d_v_q) begin : fours
-    logic signed [55:0] t;
+    logic signed [SUMW-1:0] t;
     for (int i = 0; i < ROWS / 4; i++) begin
       t = '0;
-      for (int j = 0; j < 4; j++) t = t + 56'($signed(prod[(4*i + j)*48 +: 48]));
-      four_q[i*56 +: 56] <= t;
+      for (int j = 0; j < 4; j++) t = t + SUMW'($signed(prod[(4*i + j)*48 +: 48]));
+      four_q[i*SUMW +: SUMW] <= t;
     end
   end
   always_ff @(posedge clk_i) if (e_v_q) begin : all
-    logic signed [55:0] t;
-    t = e_start_q ? 56'sd0 : sum_q;
-    for (int i = 0; i < ROWS / 4; i++) t = t + $signed(four_q[i*56 +: 56]);
+    logic signed [SUMW-1:0] t;
+    t = e_start_q ? '0 : sum_q;
+    for (int i = 0; i < ROWS / 4; i++) t = t + $signed(four_q[i*SUMW +: SUMW]);
     sum_q <= t;
   end
 
   // ---- NORM of sum * 2^(top - 150 + 9 + EK - 254 - 8), then the integer that sorts like the value
   logic z_v;
   logic [31:0] z, ordered;
-  vb_norm #(.W(56), .EW(10)) u_norm (
+  vb_norm #(.W(SUMW), .EW(10)) u_norm (
     .clk_i, .rst_i, .valid_i(f_v_q), .n_i(sum_q), .neg_i(1'b0), .e_i($signed({1'b0, top_i}) + $signed({2'b00, f_max_q}) - 10'sd403),
     .valid_o(z_v), .z_o(z));
   assign ordered = z[31] ? ~z : {1'b1, z[30:0]};
@@ -298,6 +319,6 @@ module vb_idx_array #(
     a_blk:  assert (!word || 5'(blk_q) < nbk_i);
     a_ring: assert (!(k_word_i && !k_room_o));
     a_more: assert (!z_v || left_q != '0);  // no score beyond the token's keys
-    a_quiet: assert (!begin_i || !(a_v_q || b_v_q || p_v || c_v_q || d_v_q || e_v_q || f_v_q || z_v));
+    a_quiet: assert (!begin_i || !(a_v_q || m_v_q || b_v_q || p_v || s_v_q || c_v_q || d_v_q || e_v_q || f_v_q || z_v));
   end
 endmodule

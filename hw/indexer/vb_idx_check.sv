@@ -1,20 +1,26 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Descriptor check: combinational verdict on the arguments of a job, before its first access to memory. Rules in the
-// order mode, size, alignment, value. Sizes that the mode does not use are not looked at; unused pointers and strides
-// must still be aligned.
+// Descriptor check: the verdict on the arguments of a job, before its first access to memory. Rules in the order mode,
+// size, alignment, value. Sizes that the mode does not use are not looked at; unused pointers and strides must still be
+// aligned.
+//
+// Arguments are in their registers before ap_start, so everything that takes one step from them is done by then; with
+// ap_start comes the rest, and the verdict stands in the next cycle. So do the keys of the first token.
 module vb_idx_check #(
   parameter int unsigned NMAX = 32768,
   parameter int unsigned NBK  = 4
 ) (
-  input  logic                              en_i,   ///< the verdict is wanted
+  input  logic                              clk_i,
+  input  logic                              look_i,   ///< level: the next cycle may be the first of a job
+  input  logic                              begin_i,  ///< pulse: it begins
   input  logic [vb_idx_pkg::NumArgs*64-1:0] args_i,
-  output logic [7:0]                        err_o
+  output logic                              ok_o,     ///< from the cycle after begin_i on
+  output logic [7:0]                        err_o,
+  output logic [20:0]                       n_first_o ///< keys of the first token
 );
   localparam int AW = vb_pkg::AddrW;
   logic [31:0] mode, tokens, heads, dk, k, begin_k, end_k, first, w_scale;
-  logic [32:0] seen, stop, keys;
-  logic misaligned, out_of_range, no_value, scoring;
+  logic scoring;
 
   assign mode    = args_i[64*vb_idx_pkg::ArgMode +: 32];
   assign tokens  = args_i[64*vb_idx_pkg::ArgTokens +: 32];
@@ -27,39 +33,41 @@ module vb_idx_check #(
   assign w_scale = args_i[64*vb_idx_pkg::ArgWScale +: 32];
   assign scoring = mode != 32'(vb_idx_pkg::ModeTopk);
 
-  // the last token sees most
-  assign seen = {1'b0, first} + {1'b0, tokens} - 33'd1;
-  assign stop = (seen < {1'b0, end_k}) ? seen : {1'b0, end_k};
-  assign keys = (tokens != 32'd0 && stop > {1'b0, begin_k}) ? stop - {1'b0, begin_k} : 33'd0;
+  logic any_q, bad_mode_q, out_of_range_q, misaligned_q, no_value_q;
+  logic [32:0] seen_q, far_q;             // what the last token could see; where more keys are too many
+  logic [31:0] stop_q;                    // of the first token
+  always_ff @(posedge clk_i) if (look_i) begin : look
+    logic range, align;
+    range = tokens > 32'(vb_idx_pkg::MaxTokens);
+    if (scoring && (heads == 32'd0 || heads > 32'(vb_idx_pkg::MaxHeads))) range = 1'b1;
+    if (scoring && (dk == 32'd0 || dk > 32'(32 * NBK) || dk[4:0] != 5'd0)) range = 1'b1;
+    if (mode != 32'(vb_idx_pkg::ModeScores) && (k == 32'd0 || k > 32'(vb_idx_pkg::MaxTopk))) range = 1'b1;
+    align = args_i[64*vb_idx_pkg::ArgQStride +: 5] != 5'd0;
+    for (int a = vb_idx_pkg::ArgQ; a <= vb_idx_pkg::ArgCount; a++)
+      if (args_i[64*a +: 6] != 6'd0 || args_i[64*a+AW +: 64-AW] != '0) align = 1'b1;
+    for (int a = vb_idx_pkg::ArgWStride; a <= vb_idx_pkg::ArgListStride; a++)
+      if (args_i[64*a +: 6] != 6'd0) align = 1'b1;
+    bad_mode_q     <= mode > 32'(vb_idx_pkg::ModeTopk);
+    out_of_range_q <= range;
+    misaligned_q   <= align;
+    no_value_q     <= scoring && w_scale != 32'd0 && (w_scale[30:23] < 8'd65 || w_scale[30:23] > 8'd190);
+    any_q          <= tokens != 32'd0;
+    seen_q         <= {1'b0, first} + {1'b0, tokens} - 33'd1;
+    far_q          <= {1'b0, begin_k} +
+                      ((mode == 32'(vb_idx_pkg::ModeScores)) ? 33'(vb_idx_pkg::MaxScores) : 33'(NMAX));
+    stop_q         <= (first < end_k) ? first : end_k;
+  end
 
-  always_comb begin
-    misaligned   = 1'b0;
-    out_of_range = 1'b0;
-    no_value     = 1'b0;
-    err_o        = vb_pkg::ErrNone;
-    if (en_i) begin
-      if (tokens > 32'(vb_idx_pkg::MaxTokens)) out_of_range = 1'b1;
-      if (scoring && (heads == 32'd0 || heads > 32'(vb_idx_pkg::MaxHeads))) out_of_range = 1'b1;
-      if (scoring && (dk == 32'd0 || dk > 32'(32 * NBK) || dk[4:0] != 5'd0)) out_of_range = 1'b1;
-      if (mode == 32'(vb_idx_pkg::ModeScores)) begin
-        if (keys > 33'(vb_idx_pkg::MaxScores)) out_of_range = 1'b1;
-      end else begin
-        if (k == 32'd0 || k > 32'(vb_idx_pkg::MaxTopk) || keys > 33'(NMAX)) out_of_range = 1'b1;
-      end
-
-      for (int a = vb_idx_pkg::ArgQ; a <= vb_idx_pkg::ArgCount; a++)
-        if (args_i[64*a +: 6] != 6'd0 || args_i[64*a+AW +: 64-AW] != '0) misaligned = 1'b1;
-      if (args_i[64*vb_idx_pkg::ArgQStride +: 5] != 5'd0) misaligned = 1'b1;
-      for (int a = vb_idx_pkg::ArgWStride; a <= vb_idx_pkg::ArgListStride; a++)
-        if (args_i[64*a +: 6] != 6'd0) misaligned = 1'b1;
-
-      if (scoring && w_scale != 32'd0 && (w_scale[30:23] < 8'd65 || w_scale[30:23] > 8'd190)) no_value = 1'b1;
-
-      if (mode > 32'(vb_idx_pkg::ModeTopk)) err_o = vb_pkg::ErrMode;
-      else if (out_of_range)                err_o = vb_pkg::ErrSize;
-      else if (misaligned)                  err_o = vb_pkg::ErrAlign;
-      else if (no_value)                    err_o = vb_pkg::ErrValue;
-    end
+  always_ff @(posedge clk_i) if (begin_i) begin : verdict
+    logic range;
+    range = out_of_range_q || (any_q && seen_q > far_q && {1'b0, end_k} > far_q);
+    ok_o  <= !(bad_mode_q || range || misaligned_q || no_value_q);
+    if (bad_mode_q)        err_o <= vb_pkg::ErrMode;
+    else if (range)        err_o <= vb_pkg::ErrSize;
+    else if (misaligned_q) err_o <= vb_pkg::ErrAlign;
+    else if (no_value_q)   err_o <= vb_pkg::ErrValue;
+    else                   err_o <= vb_pkg::ErrNone;
+    n_first_o <= (stop_q > begin_k) ? 21'(stop_q - begin_k) : 21'd0;  // bounded if the verdict is good
   end
 
   logic unused_args;

@@ -18,6 +18,7 @@ module vb_idx_fetch #(
   input  logic                              start_i,   ///< pulse: the job begins
   input  logic                              stop_i,    ///< level: no more descriptors (error)
   input  logic [vb_idx_pkg::NumArgs*64-1:0] args_i,
+  input  logic [20:0]                       n_first_i, ///< keys of the first token
   output logic                              cmd_valid_o,
   input  logic                              cmd_ready_i,
   output logic [AW-1:0]                     cmd_addr_o,
@@ -36,23 +37,36 @@ module vb_idx_fetch #(
 
   logic run_q, open_q;          // open: a stretch is being issued
   logic [1:0] seg_q;            // the stretch to set up next, or being issued: its tag
-  logic [AW-1:0] at_q, w_row_q, q_row_q, s_row_q, k_at, start;
+  logic [AW-1:0] at_q, w_row_q, q_row_q, s_row_q, start;
   logic [LW-1:0] left_q, beats;
   logic [31:0] bytes;
-  logic walk_done, walk_last, next;
+  logic walk_done, some, next;
   logic [20:0] n;
 
   vb_idx_walk u_walk (
-    .clk_i, .job_i(start_i), .next_i(next), .args_i, .done_o(walk_done), .last_o(walk_last), .n_o(n));
+    .clk_i, .job_i(start_i), .next_i(next), .args_i, .n_first_i, .done_o(walk_done), .some_o(some), .n_o(n));
 
-  // ---- set-up
-  assign k_at = args_i[64*vb_idx_pkg::ArgK +: AW] +
-                (AW'(args_i[64*vb_idx_pkg::ArgKeyBegin +: 32]) * AW'(rec) << 5);
+  // ---- set-up. Products are made a stretch ahead: of the queries when the job begins, of the keys beside the weights'.
+  logic set_up;
+  logic [11:0] q_units_q;       // 32-byte units
+  logic [25:0] k_units_q;
+  logic [AW-6:0] k_skip_q;
+  logic [AW-1:0] k_at_q;
+  always_ff @(posedge clk_i) begin
+    if (start_i) begin
+      q_units_q <= 12'(heads) * 12'(rec);
+      k_skip_q  <= (AW-5)'(args_i[64*vb_idx_pkg::ArgKeyBegin +: 32]) * (AW-5)'(rec);
+    end
+    if (set_up && seg_q == vb_idx_pkg::TagW) begin
+      k_units_q <= 26'(n) * 26'(rec);
+      k_at_q    <= args_i[64*vb_idx_pkg::ArgK +: AW] + {k_skip_q, 5'd0};
+    end
+  end
   always_comb begin
     case (seg_q)
       vb_idx_pkg::TagW: begin start = w_row_q; bytes = 32'(heads) << 2; end
-      vb_idx_pkg::TagQ: begin start = q_row_q; bytes = 32'(heads) * 32'(rec) << 5; end
-      vb_idx_pkg::TagK: begin start = k_at;    bytes = 32'(n) * 32'(rec) << 5; end
+      vb_idx_pkg::TagQ: begin start = q_row_q; bytes = 32'(q_units_q) << 5; end
+      vb_idx_pkg::TagK: begin start = k_at_q;  bytes = 32'(k_units_q) << 5; end
       default:          begin start = s_row_q; bytes = 32'(n) << 2; end
     endcase
   end
@@ -60,17 +74,19 @@ module vb_idx_fetch #(
 
   // ---- issue
   logic [LGP:0] to_page;
-  logic take, last, skip, ready;
+  logic take, last, ready, in_page;
   assign to_page     = (LGP + 1)'(PAGE) - (LGP + 1)'(at_q[LGB +: LGP]);
   assign cmd_valid_o = open_q && !stop_i;
   assign cmd_addr_o  = at_q;
-  assign cmd_beats_o = (left_q < LW'(to_page)) ? left_q : LW'(to_page);
+  assign in_page     = left_q <= LW'(to_page);
+  assign cmd_beats_o = in_page ? left_q : LW'(to_page);
   assign cmd_tag_o   = seg_q;
   assign take        = cmd_valid_o && cmd_ready_i;
-  assign last        = take && left_q == cmd_beats_o;
+  assign last        = take && in_page;
   assign ready       = run_q && !walk_done;
-  assign skip        = ready && !open_q && n == 21'd0;
-  assign next        = skip || (last && (seg_q == vb_idx_pkg::TagK || seg_q == vb_idx_pkg::TagS));
+  assign set_up      = ready && !open_q;
+  // The walk goes on when the last stretch of a token is set up, not when it has been taken: ready comes late.
+  assign next        = set_up && (!some || seg_q == vb_idx_pkg::TagK || seg_q == vb_idx_pkg::TagS);
 
   always_ff @(posedge clk_i) begin
     if (rst_i) begin
@@ -80,7 +96,7 @@ module vb_idx_fetch #(
       if (start_i) run_q <= 1'b1;
       else if (stop_i || (run_q && walk_done)) run_q <= 1'b0;
       if (start_i || stop_i || last) open_q <= 1'b0;
-      else if (ready && !open_q && n != 21'd0) open_q <= 1'b1;
+      else if (set_up && some) open_q <= 1'b1;
     end
 
     if (start_i) begin
@@ -104,7 +120,7 @@ module vb_idx_fetch #(
       s_row_q <= s_row_q + AW'(args_i[64*vb_idx_pkg::ArgScoreStride +: 32]);
     end
 
-    if (ready && !open_q) begin
+    if (set_up) begin
       at_q   <= {start[AW-1:LGB], LGB'(0)};
       left_q <= beats;
     end else if (take) begin
@@ -114,7 +130,7 @@ module vb_idx_fetch #(
   end
 
   logic unused_fetch;
-  assign unused_fetch = ^{args_i, walk_last};
+  assign unused_fetch = ^args_i;
   always_ff @(posedge clk_i) if (!rst_i) begin
     a_beats: assert (!cmd_valid_o || cmd_beats_o != '0);
     a_page:  assert (!cmd_valid_o || 32'(at_q[LGB +: LGP]) + 32'(cmd_beats_o) <= PAGE);

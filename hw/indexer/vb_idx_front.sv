@@ -22,6 +22,7 @@ module vb_idx_front #(
   input  logic                              rst_i,
   input  logic                              start_i,
   input  logic [vb_idx_pkg::NumArgs*64-1:0] args_i,
+  input  logic [20:0]                       n_first_i,    ///< keys of the first token
   output logic [3:0]                        state_o,
   output logic                              tail_o,       ///< nothing left but top-k and results
   output logic [vb_pkg::NumClass-1:0]       class_o,      ///< while not in Tail
@@ -60,7 +61,7 @@ module vb_idx_front #(
 );
   localparam int AlignWait = 6;                           // of vb_idx_weights
   localparam int AlignTail = 3;
-  localparam int KDrain = (LANES == 32) ? 11 : 12;        // last step to its beat in the buffer, and one
+  localparam int KDrain = (LANES == 32) ? 13 : 14;        // last step to its beat in the buffer, and one
   localparam int SDrain = 1;
 
   logic [1:0] mode;
@@ -73,10 +74,10 @@ module vb_idx_front #(
   assign heads  = args_i[64*vb_idx_pkg::ArgHeads +: 7];
   assign rec    = args_i[64*vb_idx_pkg::ArgDk + 5 +: 5] + 5'd1;
 
-  logic walk_done, walk_last, next;
+  logic walk_done, some, next;
   logic [20:0] n;
   vb_idx_walk u_walk (
-    .clk_i, .job_i(start_i), .next_i(next), .args_i, .done_o(walk_done), .last_o(walk_last), .n_o(n));
+    .clk_i, .job_i(start_i), .next_i(next), .args_i, .n_first_i, .done_o(walk_done), .some_o(some), .n_o(n));
   assign n_o = n;
 
   // ---- state
@@ -85,48 +86,58 @@ module vb_idx_front #(
   logic [6:0] head_q, align_end;
   logic [7:0] wait_q;
   logic [20:0] load_q, left_q;                            // keys to load, keys to finish
+  logic q_last_q, more_q, k_last_q;                       // head_q == last_head_q, load_q != 0, load_q == 1
   logic [LGP-1:0] lane_q;                                 // of the next key to begin
-  logic take, word_v, last_word;
+  logic keys_q;                                           // st_q == StKeys: much hangs on it
+  logic [5:0] last_head_q;
+  logic word_v, last_word;
   logic [20:0] s_beats;
   assign s_beats   = (n + 21'(P - 1)) >> LGP;
+  assign last_group_o = last_head_q[5:RW];
   assign align_end = 7'((32'(last_group_o) + 32'd1) * ROWS);
-  assign last_group_o = GW'((heads - 7'd1) >> RW);
-  assign take      = beat_valid_i && beat_ready_o;
 
+  // A state is left when `leave` says so, and it says so late: where to is known before.
+  logic leave;
   always_comb begin
-    st_d = st_q;
+    leave = 1'b1;
+    st_d  = vb_idx_pkg::StIdle;
     case (st_q)
-      vb_idx_pkg::StIdle:   if (start_i) st_d = vb_idx_pkg::StNext;
+      vb_idx_pkg::StIdle, vb_idx_pkg::StTail: begin leave = start_i; st_d = vb_idx_pkg::StNext; end
       vb_idx_pkg::StNext:
-        if (walk_done) st_d = vb_idx_pkg::StTail;
-        else st_d = (topk || n == 21'd0) ? vb_idx_pkg::StBuf : vb_idx_pkg::StW;
-      vb_idx_pkg::StW:      if (take && wleft_q == (WBW+1)'(1)) st_d = vb_idx_pkg::StQ;
-      vb_idx_pkg::StQ:      if (q_word_o && last_word) st_d = vb_idx_pkg::StAlign;
-      vb_idx_pkg::StAlign:  if (wait_q == 8'd1) st_d = vb_idx_pkg::StBuf;
-      vb_idx_pkg::StBuf:
-        if (free_i || scores)
-          st_d = (n == 21'd0) ? vb_idx_pkg::StDrain : topk ? vb_idx_pkg::StScores : vb_idx_pkg::StKeys;
-      vb_idx_pkg::StKeys:   if (step_i && key_last_i && left_q == 21'd1) st_d = vb_idx_pkg::StDrain;
-      vb_idx_pkg::StScores: if (take && left_q == 21'd1) st_d = vb_idx_pkg::StDrain;
-      vb_idx_pkg::StDrain:  if (wait_q == 8'd1) st_d = vb_idx_pkg::StNext;
-      vb_idx_pkg::StTail:   if (start_i) st_d = vb_idx_pkg::StNext;
-      default:              st_d = vb_idx_pkg::StIdle;
+        st_d = walk_done ? vb_idx_pkg::StTail : (topk || !some) ? vb_idx_pkg::StBuf : vb_idx_pkg::StW;
+      vb_idx_pkg::StW:      begin leave = beat_valid_i && wleft_q == (WBW+1)'(1); st_d = vb_idx_pkg::StQ; end
+      vb_idx_pkg::StQ:      begin leave = q_word_o && last_word; st_d = vb_idx_pkg::StAlign; end
+      vb_idx_pkg::StAlign:  begin leave = wait_q == 8'd1; st_d = vb_idx_pkg::StBuf; end
+      vb_idx_pkg::StBuf: begin
+        leave = free_i || scores;
+        st_d  = !some ? vb_idx_pkg::StDrain : topk ? vb_idx_pkg::StScores : vb_idx_pkg::StKeys;
+      end
+      vb_idx_pkg::StKeys:   begin leave = step_i && key_last_i && left_q == 21'd1; st_d = vb_idx_pkg::StDrain; end
+      vb_idx_pkg::StScores: begin leave = beat_valid_i && left_q == 21'd1; st_d = vb_idx_pkg::StDrain; end
+      vb_idx_pkg::StDrain:  begin leave = wait_q == 8'd1; st_d = vb_idx_pkg::StNext; end
+      default: ;
     endcase
   end
 
-  logic enter;                                            // the next cycle is the first of a state
-  assign enter = st_d != st_q;
   always_ff @(posedge clk_i) begin
     if (rst_i) st_q <= vb_idx_pkg::StIdle;
-    else st_q <= st_d;
+    else if (leave) st_q <= st_d;
+    if (rst_i) keys_q <= 1'b0;
+    else if (leave) keys_q <= st_d == vb_idx_pkg::StKeys;
+    if (start_i) last_head_q <= 6'(heads - 7'd1);
 
     if (st_q == vb_idx_pkg::StNext) wleft_q <= (WBW+1)'((heads + 7'(P - 1)) >> LGP);
     else if (w_beat_o) wleft_q <= wleft_q - (WBW+1)'(1);
 
-    if (enter) head_q <= '0;
-    else if ((q_word_o && rec_last_i) || align_o) head_q <= head_q + 7'd1;
+    if (leave) begin
+      head_q   <= '0;
+      q_last_q <= last_head_q == '0;
+    end else if ((q_word_o && rec_last_i) || align_o) begin
+      head_q   <= head_q + 7'd1;
+      q_last_q <= head_q + 7'd1 == 7'(last_head_q);
+    end
 
-    if (enter) begin
+    if (leave) begin
       case (st_d)
         vb_idx_pkg::StAlign: wait_q <= 8'(AlignWait + AlignTail) + 8'(align_end);
         default:             wait_q <= (st_q == vb_idx_pkg::StKeys) ? 8'(KDrain) : 8'(SDrain);
@@ -136,11 +147,17 @@ module vb_idx_front #(
     end
 
     if (st_q == vb_idx_pkg::StBuf) begin
-      load_q <= n;
-      left_q <= topk ? s_beats : n;
-      lane_q <= '0;
+      load_q  <= n;
+      more_q  <= some;
+      k_last_q <= n == 21'd1;
+      left_q  <= topk ? s_beats : n;
+      lane_q  <= '0;
     end else begin
-      if (k_word_o && rec_last_i) load_q <= load_q - 21'd1;
+      if (k_word_o && rec_last_i) begin
+        load_q  <= load_q - 21'd1;
+        more_q  <= !k_last_q;
+        k_last_q <= load_q == 21'd2;
+      end
       if ((step_i && key_last_i) || s_beat_o) left_q <= left_q - 21'd1;
       if (step_i && key_first_i) lane_q <= lane_q + LGP'(1);
     end
@@ -163,11 +180,11 @@ module vb_idx_front #(
   logic q_odd_q, k_odd;                                   // 32 bytes into a 64-byte beat
   logic part_end;
   assign k_odd     = args_i[64*vb_idx_pkg::ArgKeyBegin] && rec[0];
-  assign word_v    = beat_valid_i && (st_q == vb_idx_pkg::StQ || (st_q == vb_idx_pkg::StKeys && k_room_i && load_q != '0));
+  assign word_v    = beat_valid_i && (st_q == vb_idx_pkg::StQ || (keys_q && k_room_i && more_q));
   assign q_word_o  = word_v && st_q == vb_idx_pkg::StQ;
-  assign k_word_o  = word_v && st_q == vb_idx_pkg::StKeys;
-  assign last_word = rec_last_i && ((st_q == vb_idx_pkg::StQ) ? head_q == heads - 7'd1 : load_q == 21'd1);
-  assign restart_o = enter;
+  assign k_word_o  = word_v && keys_q;
+  assign last_word = rec_last_i && ((st_q == vb_idx_pkg::StQ) ? q_last_q : k_last_q);
+  assign restart_o = leave;
   if (G == 1) begin : g_same
     assign word_o    = beat_data_i;
     assign part_end  = 1'b1;
@@ -178,7 +195,7 @@ module vb_idx_front #(
     assign part_init = (DW == 512 && ((st_d == vb_idx_pkg::StQ) ? q_odd_q : k_odd)) ? PW'(G / 2) : '0;
   end
   always_ff @(posedge clk_i) begin
-    if (enter) part_q <= part_init;
+    if (leave) part_q <= part_init;
     else if (word_v) part_q <= part_end ? '0 : part_q + PW'(1);
     if (start_i) q_odd_q <= 1'b0;
     else if (next) q_odd_q <= q_odd_q ^ args_i[64*vb_idx_pkg::ArgQStride + 5];
@@ -189,7 +206,7 @@ module vb_idx_front #(
   // ---- steps
   logic first_lane;
   assign first_lane = scores && lane_q == '0;
-  assign go_o       = st_q == vb_idx_pkg::StKeys && (!first_lane || place_i);
+  assign go_o       = keys_q && (!first_lane || place_i);
   assign reserve_o  = first_lane && step_i && key_first_i;
 
   // ---- accounting
@@ -206,7 +223,7 @@ module vb_idx_front #(
   end
 
   logic unused_front;
-  assign unused_front = ^{args_i, walk_last, rec, q_odd_q, k_odd, part_q, part_init};
+  assign unused_front = ^{args_i, rec, q_odd_q, k_odd, part_q, part_init};
   always_ff @(posedge clk_i) if (!rst_i) begin
     a_state: assert (st_q <= vb_idx_pkg::StLast);
     // the data of a state are those it asked for

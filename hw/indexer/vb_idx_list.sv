@@ -80,7 +80,7 @@ module vb_idx_list #(
   // ---- append
   logic [2:0] st_q;
   logic [2:0] settle_q;
-  logic [LGP-1:0] fill_q, to;
+  logic [LGP-1:0] fill_q;
   logic [LGP:0] fill_d;
   logic [P*IW-1:0] open_q, merged, moved;
   logic [KW:0] at_q;
@@ -90,13 +90,14 @@ module vb_idx_list #(
     fill_d = {1'b0, fill_q};
     moved  = '0;
     merged = open_q;
-    to     = '0;
     if (append) begin
       for (int l = 0; l < P; l++) begin
         fill_d = fill_d + (LGP+1)'(here_q[(STAGES-1)*P + l]);
-        to     = LGP'(l) + fill_q;  // modulo P
-        moved[IW*to +: IW] = {beat_q[(STAGES-1)*BW +: BW], lane_q[((STAGES-1)*P + l)*LGP +: LGP]};
+        moved[IW*l +: IW] = {beat_q[(STAGES-1)*BW +: BW], lane_q[((STAGES-1)*P + l)*LGP +: LGP]};
       end
+      // lane 0 to lane `fill`, and around
+      for (int s = 0; s < LGP; s++)
+        if (fill_q[s]) moved = (moved << IW*(1 << s)) | (moved >> IW*(P - (1 << s)));
       for (int l = 0; l < P; l++) if (LGP'(l) >= fill_q) merged[IW*l +: IW] = moved[IW*l +: IW];
     end
   end
@@ -113,6 +114,7 @@ module vb_idx_list #(
     if (append) open_q <= full ? moved : merged;
   end
 
+  (* no_rw_check *)  // sent when complete
   logic [P*IW-1:0] mem [KB];
   logic [P*IW-1:0] rd_q;
   logic send;

@@ -51,21 +51,23 @@ module vb_idx_topk #(
   logic [1:0] full_q;
   logic [2*(IW+1)-1:0] n_q;
   logic [IW:0] n_e;
-  logic [BW:0] nb, wa_q;
-  logic [11:0] need_q;
+  logic [BW:0] nb_q, wa_q;                // nb, tail, total: of the token in the engine
+  logic [LGP-1:0] tail_q;
+  logic [11:0] total_q, need_q;
   logic [31:0] thr_q;
+  logic [11:0] total;
   logic hist_end, out_end, scan_end;
 
   assign n_e      = n_q[(IW+1)*eb_q +: IW+1];
-  assign nb       = (BW+1)'((n_e + (IW+1)'(P - 1)) >> LGP);
   assign scan_end = st_q == Scan && i_q == (BW+2)'(ScanLast);
-  assign hist_end = st_q == Hist && i_q == (BW+2)'(nb) + (BW+2)'(HistTail - 1);
-  assign out_end  = st_q == Out && i_q == (BW+2)'(nb) + (BW+2)'(OutTail - 1);
+  assign hist_end = st_q == Hist && i_q == (BW+2)'(nb_q) + (BW+2)'(HistTail - 1);
+  assign out_end  = st_q == Out && i_q == (BW+2)'(nb_q) + (BW+2)'(OutTail - 1);
   assign idle_o   = st_q == Off || (st_q == Wait && full_q == 2'b00);
   assign work_o   = st_q == Scan || st_q == Hist || st_q == Out;
   assign clear_o  = st_q == Clear;
   assign free_o   = !full_q[ab_q] && st_q != Off && st_q != Clear;
-  assign total_o  = (n_e < (IW+1)'(k_i)) ? 12'(n_e) : k_i;
+  assign total    = (n_e < (IW+1)'(k_i)) ? 12'(n_e) : k_i;
+  assign total_o  = total_q;
   assign end_o    = out_end;
   assign first_o  = st_q == Room && room_i;
 
@@ -92,6 +94,11 @@ module vb_idx_topk #(
       default: i_q <= '0;
     endcase
     if (start_i) i_q <= '0;
+    if (st_q == Wait) begin
+      nb_q    <= (BW+1)'((n_e + (IW+1)'(P - 1)) >> LGP);
+      tail_q  <= n_e[LGP-1:0];
+      total_q <= total;
+    end
     if (st_q == Wait) digit_q <= 2'd3;
     else if (scan_end) digit_q <= digit_q - 2'd1;
     if (rst_i || start_i) begin
@@ -109,12 +116,12 @@ module vb_idx_topk #(
     else if (beat_i) wa_q <= wa_q + (BW+1)'(1);
   end
 
-  // ---- buffers: one write and one registered read port each
-  logic [P*32-1:0] mem0 [NB];
-  logic [P*32-1:0] mem1 [NB];
-  logic [P*32-1:0] rd0_q, rd1_q, rd;
+  // ---- buffers: one write and one registered read port each, never both at work
+  (* no_rw_check *) logic [P*32-1:0] mem0 [NB];
+  (* no_rw_check *) logic [P*32-1:0] mem1 [NB];
+  logic [P*32-1:0] rd0_q, rd1_q;
   logic re;
-  assign re = (st_q == Hist || st_q == Out) && i_q < (BW+2)'(nb);
+  assign re = (st_q == Hist || st_q == Out) && i_q < (BW+2)'(nb_q);
   always_ff @(posedge clk_i) begin
     if (beat_i && !ab_q) mem0[wa_q[BW-1:0]] <= beat_data_i;
     if (re && !eb_q) rd0_q <= mem0[i_q[BW-1:0]];
@@ -123,7 +130,6 @@ module vb_idx_topk #(
     if (beat_i && ab_q) mem1[wa_q[BW-1:0]] <= beat_data_i;
     if (re && eb_q) rd1_q <= mem1[i_q[BW-1:0]];
   end
-  assign rd = eb_q ? rd1_q : rd0_q;
 
   logic r1_hist_q, r1_out_q, r1_last_q, r2_hist_q, r2_out_q, r3_out_q;
   logic [BW-1:0] r1_beat_q, r2_beat_q, r3_beat_q;
@@ -136,7 +142,7 @@ module vb_idx_topk #(
     r3_out_q  <= r2_out_q && !rst_i;
     if (re) begin
       r1_beat_q <= i_q[BW-1:0];
-      r1_last_q <= i_q == (BW+2)'(nb) - (BW+2)'(1);
+      r1_last_q <= i_q == (BW+2)'(nb_q) - (BW+2)'(1);
     end
     if (r1_out_q) r2_beat_q <= r1_beat_q;
     if (r2_out_q) r3_beat_q <= r2_beat_q;
@@ -144,41 +150,42 @@ module vb_idx_topk #(
   // lanes of a buffer's last beat that hold scores
   always_comb begin
     for (int l = 0; l < P; l++) begin
-      live1[l]  = !r1_last_q || n_e[LGP-1:0] == '0 || LGP'(l) < n_e[LGP-1:0];
+      live1[l]  = !r1_last_q || tail_q == '0 || LGP'(l) < tail_q;
       live_a[l] = {wa_q, LGP'(l)} < n_i;
     end
   end
 
-  // ---- Hist: lanes whose upper digits equal the threshold's
-  logic [P-1:0] match2_q;
-  logic [P*8-1:0] digit2_q;
-  always_ff @(posedge clk_i) if (r1_hist_q) begin : match
-    logic [31:0] s;
-    for (int l = 0; l < P; l++) begin
-      s = rd[32*l +: 32];
-      case (digit_q)
-        2'd2:    begin match2_q[l] <= live1[l] && s[31:24] == thr_q[31:24]; digit2_q[8*l +: 8] <= s[23:16]; end
-        2'd1:    begin match2_q[l] <= live1[l] && s[31:16] == thr_q[31:16]; digit2_q[8*l +: 8] <= s[15:8]; end
-        default: begin match2_q[l] <= live1[l] && s[31:8] == thr_q[31:8];   digit2_q[8*l +: 8] <= s[7:0]; end
-      endcase
-    end
+  // ---- scores read again, against the threshold
+  logic [P-1:0] match2, above2, equal2;
+  logic [P*8-1:0] digit2;
+  for (genvar l = 0; l < P; l++) begin : g_lane
+    vb_idx_lane u_lane (
+      .clk_i, .hist_i(r1_hist_q), .out_i(r1_out_q), .live_i(live1[l]), .buffer_i(eb_q), .score0_i(rd0_q[32*l +: 32]),
+      .score1_i(rd1_q[32*l +: 32]), .thr_i(thr_q), .digit_i(digit_q), .match_o(match2[l]), .digit_o(digit2[8*l +: 8]),
+      .above_o(above2[l]), .equal_o(equal2[l]));
   end
 
   // ---- histograms: one a buffer
-  logic [P*8-1:0] top_digit;
-  always_comb begin
-    top_digit = '0;
-    if (beat_i) for (int l = 0; l < P; l++) top_digit[8*l +: 8] = beat_data_i[32*l + 24 +: 8];
+  logic arrive_q, arrive_b_q;             // digits that arrived one cycle before
+  logic [P-1:0] arrived_live_q;
+  logic [P*8-1:0] arrived_q;
+  always_ff @(posedge clk_i) begin
+    arrive_q <= beat_i && !rst_i;
+    if (beat_i) begin
+      arrive_b_q     <= ab_q;
+      arrived_live_q <= live_a;
+      for (int l = 0; l < P; l++) arrived_q[8*l +: 8] <= beat_data_i[32*l + 24 +: 8];
+    end
   end
   logic scan;
   logic [2*SUMW-1:0] odd, even;
-  assign scan  = st_q == Scan && i_q < (BW+2)'(128);
+  assign scan  = st_q == Scan && !i_q[7];
   for (genvar b = 0; b < 2; b++) begin : g_hist
     logic here;
-    assign here = beat_i && ab_q == 1'(b);
+    assign here = arrive_q && arrive_b_q == 1'(b);
     vb_idx_hist #(.P(P), .CW(CW)) u_hist (
-      .clk_i, .rst_i, .count_i(here || (r2_hist_q && eb_q == 1'(b))), .mask_i(here ? live_a : match2_q),
-      .digit_i(here ? top_digit : digit2_q), .scan_i(clear_o || (scan && eb_q == 1'(b))), .pair_i(i_q[6:0]),
+      .clk_i, .rst_i, .count_i(here || (r2_hist_q && eb_q == 1'(b))), .mask_i(here ? arrived_live_q : match2),
+      .digit_i(here ? arrived_q : digit2), .scan_i(clear_o || (scan && eb_q == 1'(b))), .pair_i(i_q[6:0]),
       .odd_o(odd[SUMW*b +: SUMW]), .even_o(even[SUMW*b +: SUMW]));
   end
 
@@ -202,7 +209,7 @@ module vb_idx_topk #(
     if (scan2_q) pair3_q <= pair2_q;
 
     if (st_q == Wait) begin
-      need_q <= total_o;
+      need_q <= total;
       thr_q  <= '0;
     end
     if (st_q == Wait || st_q == Hist) begin
@@ -219,23 +226,20 @@ module vb_idx_topk #(
   end
 
   // ---- Out: marks in index order
-  logic [P-1:0] gt2_q, eq2_q, sel3_q, sel2;
-  logic [11:0] taken_q, taken;
+  logic [P-1:0] sel3_q, sel2;
+  logic [11:0] want_q;                    // equals still to be taken
+  logic [LGP:0] equals;                   // of this beat, those in lower lanes
   always_comb begin
-    taken = taken_q;
-    sel2  = '0;
+    equals = '0;
+    sel2   = '0;
     if (r2_out_q) for (int l = 0; l < P; l++) begin
-      sel2[l] = gt2_q[l] || (eq2_q[l] && taken < need_q);
-      if (eq2_q[l] && taken < need_q) taken = taken + 12'd1;
+      sel2[l] = above2[l] || (equal2[l] && 12'(equals) < want_q);
+      equals  = equals + (LGP+1)'(equal2[l]);
     end
   end
   always_ff @(posedge clk_i) begin
-    if (r1_out_q) for (int l = 0; l < P; l++) begin
-      gt2_q[l] <= live1[l] && rd[32*l +: 32] > thr_q;
-      eq2_q[l] <= live1[l] && rd[32*l +: 32] == thr_q;
-    end
-    if (st_q == Room) taken_q <= '0;
-    else if (r2_out_q) taken_q <= taken;
+    if (st_q == Room) want_q <= need_q;
+    else if (r2_out_q) want_q <= (12'(equals) < want_q) ? want_q - 12'(equals) : '0;
     if (r2_out_q) sel3_q <= sel2;
   end
   assign sel_o      = r3_out_q && sel3_q != '0;
@@ -251,6 +255,6 @@ module vb_idx_topk #(
     a_arrived: assert (!close_i || {wa_q, LGP'(0)} >= n_i);
     a_size:    assert (!beat_i || 32'(wa_q) < NB);
     a_found:   assert (!(st_q == Room) || found_q);
-    a_equals:  assert (!out_end || taken_q == need_q);
+    a_equals:  assert (!out_end || want_q == '0);
   end
 endmodule

@@ -63,11 +63,15 @@ module vb_indexer #(
 
   // ---- job state machine
   logic [2:0] job_q;
+  logic running_q;  // job_q == JobRun: much hangs on it
   logic begin_job, core_start, flush, bus_err, timeout, give_up, halt, quiet, stop, bad, finished;
   logic rd_idle, rd_err, wr_idle, wr_err, out_open, out_done, tail, topk_idle, topk_clear, topk_work, list_room;
   logic [7:0] rd_code, wr_code;
+  logic desc_ok;
+  logic [20:0] n_first;
   vb_idx_check #(.NMAX(NMAX), .NBK(NBK)) u_check (
-    .en_i(job_q == vb_idx_pkg::JobCheck), .args_i(args), .err_o(desc_err));
+    .clk_i(ap_clk), .look_i(job_q != vb_idx_pkg::JobRun), .begin_i(begin_job), .args_i(args), .ok_o(desc_ok),
+    .err_o(desc_err), .n_first_o(n_first));
 
   vb_watchdog u_watchdog (
     .clk_i(ap_clk), .rst_i(rst), .limit_i(limit), .cycles_i(stat[32*vb_pkg::StatCycles +: 64]), .start_i(begin_job),
@@ -75,25 +79,26 @@ module vb_indexer #(
 
   assign idle       = job_q == vb_idx_pkg::JobIdle;
   assign begin_job  = idle && start;
-  assign core_start = job_q == vb_idx_pkg::JobCheck && desc_err == vb_pkg::ErrNone;
+  assign core_start = job_q == vb_idx_pkg::JobCheck && desc_ok;
   assign bus_err    = rd_err || wr_err;
   assign halt       = bus_err || timeout;
   assign stop       = halt || job_q == vb_idx_pkg::JobAbort || job_q == vb_idx_pkg::JobStuck;
   assign quiet      = rd_idle && wr_idle && !out_open;
   assign finished   = tail && topk_idle && list_room && out_done;
-  assign done       = (job_q == vb_idx_pkg::JobCheck && desc_err != vb_pkg::ErrNone) ||
+  assign done       = (job_q == vb_idx_pkg::JobCheck && !desc_ok) ||
                       (job_q == vb_idx_pkg::JobDrain && wr_idle && !halt) ||
                       (job_q == vb_idx_pkg::JobAbort && (quiet || give_up)) || (job_q == vb_idx_pkg::JobStuck && start);
   assign flush      = rst || (job_q == vb_idx_pkg::JobAbort && quiet);
   assign run        = begin_job || (!idle && job_q != vb_idx_pkg::JobStuck);
   always_ff @(posedge ap_clk) begin
     if (rst) begin
-      job_q   <= vb_idx_pkg::JobIdle;
-      error_q <= vb_pkg::ErrNone;
+      job_q     <= vb_idx_pkg::JobIdle;
+      running_q <= 1'b0;
+      error_q   <= vb_pkg::ErrNone;
     end else begin
       case (job_q)
         vb_idx_pkg::JobIdle:  if (start) job_q <= vb_idx_pkg::JobCheck;
-        vb_idx_pkg::JobCheck: job_q <= desc_err == vb_pkg::ErrNone ? vb_idx_pkg::JobRun : vb_idx_pkg::JobIdle;
+        vb_idx_pkg::JobCheck: job_q <= desc_ok ? vb_idx_pkg::JobRun : vb_idx_pkg::JobIdle;
         vb_idx_pkg::JobRun:
           if (halt) job_q <= vb_idx_pkg::JobAbort;
           else if (finished) job_q <= vb_idx_pkg::JobDrain;
@@ -106,6 +111,7 @@ module vb_indexer #(
         vb_idx_pkg::JobStuck: job_q <= vb_idx_pkg::JobStuck;
         default: job_q <= vb_idx_pkg::JobIdle;
       endcase
+      running_q <= core_start || (running_q && !halt && !finished);
       if (begin_job) error_q <= vb_pkg::ErrNone;
       else if (job_q == vb_idx_pkg::JobCheck) error_q <= desc_err;
       else if ((job_q == vb_idx_pkg::JobRun || job_q == vb_idx_pkg::JobDrain) && halt)
@@ -122,7 +128,8 @@ module vb_indexer #(
   logic [1:0] cmd_tag, beat_tag;
   logic [DW-1:0] beat;
   vb_idx_fetch #(.DW(DW)) u_fetch (
-    .clk_i(ap_clk), .rst_i(flush), .start_i(core_start), .stop_i(stop), .args_i(args), .cmd_valid_o(cmd_valid),
+    .clk_i(ap_clk), .rst_i(flush), .start_i(core_start), .stop_i(stop), .args_i(args), .n_first_i(n_first),
+    .cmd_valid_o(cmd_valid),
     .cmd_ready_i(cmd_ready), .cmd_addr_o(cmd_addr), .cmd_beats_o(cmd_beats), .cmd_tag_o(cmd_tag));
 
   vb_axi_rd #(.DW(DW), .IDW(AXI_IDW), .MAX_BURST(MAX_BURST), .DEPTH(RD_DEPTH), .BURSTS(RD_BURSTS), .TAGW(2)) u_rd (
@@ -146,8 +153,9 @@ module vb_indexer #(
   logic [20:0] n;
   logic [vb_pkg::NumClass-1:0] front_class;
   vb_idx_front #(.ROWS(ROWS), .LANES(LANES), .DW(DW)) u_front (
-    .clk_i(ap_clk), .rst_i(flush), .start_i(core_start), .args_i(args), .state_o(front_state), .tail_o(tail),
-    .class_o(front_class), .beat_valid_i(beat_valid && job_q == vb_idx_pkg::JobRun), .beat_tag_i(beat_tag),
+    .clk_i(ap_clk), .rst_i(flush), .start_i(core_start), .args_i(args), .n_first_i(n_first), .state_o(front_state),
+    .tail_o(tail),
+    .class_o(front_class), .beat_valid_i(beat_valid && running_q), .beat_tag_i(beat_tag),
     .beat_data_i(beat), .beat_ready_o(beat_ready), .w_clear_o(w_clear), .w_beat_o(w_beat), .w_beat_at_o(w_beat_at),
     .align_o(align), .head_o(head), .last_group_o(last_group), .restart_o(restart), .q_word_o(q_word),
     .k_word_o(k_word), .word_o(word), .rec_last_i(rec_last), .k_room_i(k_room), .k_have_i(k_have),
@@ -196,7 +204,8 @@ module vb_indexer #(
   logic [LW-1:0] wrc_bytes;
   logic [DW-1:0] out_data;
   vb_idx_out #(.DW(DW)) u_out (
-    .clk_i(ap_clk), .rst_i(flush), .start_i(core_start), .stop_i(stop), .args_i(args), .place_o(place),
+    .clk_i(ap_clk), .rst_i(flush), .start_i(core_start), .stop_i(stop), .args_i(args), .n_first_i(n_first),
+    .place_o(place),
     .reserve_i(f_reserve || l_reserve), .push_i(l_push || (a_beat && scores)), .push_data_i(l_push ? l_data : a_data),
     .cmd_valid_o(wrc_valid), .cmd_ready_i(wrc_ready), .cmd_addr_o(wrc_addr), .cmd_bytes_o(wrc_bytes),
     .beat_valid_o(out_valid), .beat_ready_i(out_ready), .beat_data_o(out_data), .open_o(out_open), .done_o(out_done));

@@ -464,7 +464,7 @@ static void prepare(struct indexer *x, const struct vb_hw_config *hw) {
   x->beat_words = hw->axi_data_bits / (8 * hw->lanes);
   while ((1u << x->beat_log2) < x->beat_words) x->beat_log2++;
   x->steps = groups * blocks * words;
-  x->push = words == 1 ? 10 : 11;
+  x->push = words == 1 ? 12 : 13;
   x->drain = x->push + 1;
   x->align = ALIGN + groups * hw->rows;
   x->fetch.tag = x->mode == TOPK ? TAG_S : TAG_W;

@@ -157,7 +157,7 @@ static void fixed_cost(void) {
     uint64_t load = (uint64_t)(blocks + 1) * sub, step = (uint64_t)groups * blocks * sub;
     // Next, weights, queries, alignment, Buf; the first key's words, the steps of all keys; the way of the last score
     uint64_t front = 1 + (s.heads + p - 1) / p + s.heads * load + groups * idev_hw.rows + 9 + 1 +
-                     (step > load ? load + n * step : n * load + step) + (sub == 1 ? 11 : 12);
+                     (step > load ? load + n * step : n * load + step) + (sub == 1 ? 13 : 14);
     if (s.mode == IJOB_TOPK) front = 1 + 1 + nb + 1;
     // four scans, three histograms, marks; waiting for scores and for the list
     uint64_t topk = 4 * 131 + 3 * (nb + 3) + nb + 4 + 1 + 1;
