@@ -87,14 +87,14 @@ module vb_axi_rd #(
     limit = 8'd0;  // MAX_BURST - low
     for (int i = 0; i <= LGM; i++) limit[i] = (i < LGM ? low[i] : 1'b1) ^ ((low & 8'((1 << i) - 1)) != 8'd0);
   end
-  assign last_burst = left_q[CW-1:7] == '0 && left_q[6:0] <= limit[6:0];
-  assign burst = last_burst ? left_q[7:0] : limit;
+  assign last_burst = (left_q >> 7) == '0 && 7'(left_q) <= 7'(limit);
+  assign burst = last_burst ? 8'(left_q) : limit;
 
   // ---- credits: beats of the FIFO that are neither stored nor promised to a burst in flight
   logic [FW:0] free_q;
   logic pop, room, tag_full, tag_empty;
 
-  assign room = last_burst ? 32'(free_q) >= 32'(left_q[7:0]) : 32'(free_q) >= 32'(limit);
+  assign room = last_burst ? 32'(free_q) >= 32'(8'(left_q)) : 32'(free_q) >= 32'(limit);
   assign issue = busy_q && room && !tag_full && (!arvalid_o || arready_i);
   assign take = cmd_valid_i && cmd_ready_o;
   assign cmd_ready_o = !busy_q || (issue && last_burst);

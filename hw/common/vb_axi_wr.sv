@@ -89,8 +89,8 @@ module vb_axi_wr #(
     limit = 8'd0;  // MAX_BURST - low
     for (int i = 0; i <= LGM; i++) limit[i] = (i < LGM ? low[i] : 1'b1) ^ ((low & 8'((1 << i) - 1)) != 8'd0);
   end
-  assign last_burst = left_q[CW-1:7] == '0 && left_q[6:0] <= limit[6:0];
-  assign burst = last_burst ? left_q[7:0] : limit;
+  assign last_burst = (left_q >> 7) == '0 && 7'(left_q) <= 7'(limit);
+  assign burst = last_burst ? 8'(left_q) : limit;
   assign issue = busy_q && !q_full && 32'(open_q) < BURSTS && (!awvalid_o || awready_i);
   assign take = cmd_valid_i && cmd_ready_o;
   assign cmd_ready_o = !busy_q || (issue && last_burst);

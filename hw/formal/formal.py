@@ -21,8 +21,8 @@ FIFO, MODEL, RD, TOPK = 'hw/common/vb_fifo.sv', 'hw/formal/vb_fifo_model.sv', 'h
 PROOFS = {
     'fifo': ('fv_fifo', [FIFO], 'pdr', 'order and content of any element, count, full, empty; unbounded, reset at any time; 4 places of 3 bits', [
         (FIFO, 'if (pop_i) rp_q <= rp_q + 1\'b1;', 'if (pop_i && !push_i) rp_q <= rp_q + 1\'b1;'),
-        (FIFO, 'assign empty_o = wp_q == rp_q;', 'assign empty_o = wp_q[AW-1:0] == rp_q[AW-1:0];'),
-        (FIFO, 'assign full_o = count_o == (AW + 1)\'(DEPTH);', 'assign full_o = count_o >= (AW + 1)\'(DEPTH - 1);'),
+        (FIFO, 'empty_q <= pop_i && count_o == (AW + 1)\'(1);', 'empty_q <= pop_i && count_o[AW-1:0] != \'0;'),
+        (FIFO, 'full_q <= push_i && count_o == (AW + 1)\'(DEPTH - 1);', 'full_q <= push_i && count_o == (AW + 1)\'(DEPTH - 2);'),
         (FIFO, 'mem[wp_q[AW-1:0]] <= data_i;', 'mem[rp_q[AW-1:0]] <= data_i;'),
         (FIFO, 'assign data_o = mem[rp_q[AW-1:0]];', 'assign data_o = mem[rp_q[AW-1:0] ^ (AW)\'(wp_q[AW])];'),
         (FIFO, 'rp_q <= \'0;', 'rp_q <= wp_q;'),
@@ -39,7 +39,7 @@ PROOFS = {
         (RD, 'free_q <= free_q - (issue ? (FW + 1)\'(burst) : \'0) + (FW + 1)\'(pop);', 'free_q <= issue ? free_q - (FW + 1)\'(burst) : free_q + (FW + 1)\'(pop);'),
         (RD, '!tag_full && ', ''),
         (RD, 'arlen_q <= burst - 8\'d1;', 'arlen_q <= burst;'),
-        (RD, 'left_q[6:0] <= limit[6:0];', 'left_q[6:0] <= 7\'(MAX_BURST);'),
+        (RD, '7\'(left_q) <= 7\'(limit);', '7\'(left_q) <= 7\'(MAX_BURST);'),
         (RD, '.pop_i(pop && out_rlast)', '.pop_i(pop && out_last_o)'),
     ]),
     'router_topk': ('fv_topk', [TOPK], 'pdr', 'the k-th largest of a token, and its cycle; unbounded, every k, gaps, resets at any time; 2 lanes, 3 places, tokens of 1..8 '
