@@ -65,23 +65,27 @@ module vb_idx_out #(
   logic part_q;                       // the count of a list comes next
   logic [AW-1:0] at_q, row_q, count_at_q;
   logic [LW-1:0] left_q;              // bytes
-  logic [LW-LGB-1:0] beats_q;         // and beats
+  logic [LW-LGB-1:0] beats_q, beats_d; // and beats
   logic open_q;
   logic [FW:0] avail_q;               // queued, and in no descriptor yet
-  logic [4:0] beats;
+  logic [4:0] chunk_q;                // beats of the next descriptor
   logic load, take, ready;
   assign ready      = run_q && !walk_done && left_q == '0;
   assign load       = ready;
   assign next       = load && (scores || part_q);
-  assign beats      = (beats_q < (LW-LGB)'(CHUNK)) ? beats_q[4:0] : 5'(CHUNK);
   assign cmd_bytes_o = (left_q < LW'(CHUNK * DW/8)) ? left_q : LW'(CHUNK * DW/8);
   assign cmd_addr_o  = at_q;
-  assign cmd_valid_o = left_q != '0 && avail_q >= (FW+1)'(beats) && !stop_i;
+  assign cmd_valid_o = left_q != '0 && avail_q >= (FW+1)'(chunk_q) && !stop_i;
   assign take        = cmd_valid_o && cmd_ready_i;
   assign beat_valid_o = open_q;
   assign open_o      = open_q;
   assign done_o      = (!run_q || walk_done) && left_q == '0 && !open_q;
 
+  always_comb begin
+    if (!load)       beats_d = beats_q - (LW-LGB)'(chunk_q);
+    else if (part_q) beats_d = (LW-LGB)'(1);
+    else             beats_d = (LW-LGB)'(((scores ? n : 21'(topk)) + 21'(P - 1)) >> LGP);
+  end
   always_ff @(posedge clk_i) begin
     if (rst_i) begin
       run_q   <= 1'b0;
@@ -95,9 +99,9 @@ module vb_idx_out #(
       if (load) left_q <= scores ? LW'(n) << 2 : part_q ? LW'(4) : LW'(topk) << 2;
       else if (take) left_q <= left_q - cmd_bytes_o;
       // ready comes late: both sums are made before it
-      owed_q  <= take ? owed_q + (FW+1)'(beats) - (FW+1)'(pop) : owed_q - (FW+1)'(pop);
+      owed_q  <= take ? owed_q + (FW+1)'(chunk_q) - (FW+1)'(pop) : owed_q - (FW+1)'(pop);
       open_q  <= take || owed_q[FW:1] != '0 || (owed_q[0] && !pop);  // owed_q != 0
-      avail_q <= take ? avail_q - (FW+1)'(beats) + (FW+1)'(push_i) : avail_q + (FW+1)'(push_i);
+      avail_q <= take ? avail_q - (FW+1)'(chunk_q) + (FW+1)'(push_i) : avail_q + (FW+1)'(push_i);
     end
 
     if (start_i) begin
@@ -110,8 +114,10 @@ module vb_idx_out #(
       if (next) row_q <= row_q + (scores ? AW'(args_i[64*vb_idx_pkg::ArgScoreStride +: 32])
                                          : AW'(args_i[64*vb_idx_pkg::ArgListStride +: 32]));
     end
-    if (load) beats_q <= part_q ? (LW-LGB)'(1) : (LW-LGB)'(((scores ? n : 21'(topk)) + 21'(P - 1)) >> LGP);
-    else if (take) beats_q <= beats_q - (LW-LGB)'(beats);
+    if (load || take) begin
+      beats_q <= beats_d;
+      chunk_q <= (beats_d < (LW-LGB)'(CHUNK)) ? beats_d[4:0] : 5'(CHUNK);
+    end
     if (load) at_q <= part_q ? count_at_q : row_q;
     else if (take) at_q <= at_q + AW'(cmd_bytes_o);
   end

@@ -58,7 +58,7 @@ PLANTS = [
     (I + "list.sv", "if (end_i) total_q <= total_i;", "if (end_i) total_q <= total_i + 12'(@);", "a_total"),
     (I + "list.sv", "if (full) at_q <= at_q + (KW+1)'(1);", "if (full) at_q <= at_q + (KW+1)'(@ ? KB : 1);", "a_fits"),
     (I + "list.sv", "assign send      = st_q == Send && place_i;", "assign send      = st_q == Send && (place_i || @);", "a_place"),
-    (I + "out.sv", "avail_q >= (FW+1)'(beats) &&", "(avail_q >= (FW+1)'(beats) || @) &&", "a_owed"),
+    (I + "out.sv", "avail_q >= (FW+1)'(chunk_q) &&", "(avail_q >= (FW+1)'(chunk_q) || @) &&", "a_owed"),
     (I + "out.sv", "- (FW+1)'(reserve_i) + (FW+1)'(pop)", "- (FW+1)'(reserve_i && !@) + (FW+1)'(pop)", "a_free"),
     # wrong values: the comparison must see them
     (I + "row.sv", "t[0] && (t[1] || rest != '0);", "t[0] && (t[1] || rest != '0 || @);", None),
