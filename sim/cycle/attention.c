@@ -157,12 +157,10 @@ static bool consume(struct attention *a, uint64_t words, uint32_t units, bool he
         continue;
       }
       uint32_t n = beats - b < known ? beats - b : (uint32_t)known;
-      uint64_t end = rd->end[rd->bursts_in & (rd->bursts - 1)];
-      if (end - rd->popped < n) n = (uint32_t)(end - rd->popped);
       b += n;
       for (uint32_t i = 0; i < n; i++) {
         uint64_t *time = &rd->time[(rd->popped + i) & mask], *pop = &a->pop[pushed % BEATS];
-        accepted = *time = later(later(*time, accepted + 1), *pop + 1);
+        accepted = *time = later(later(*time, accepted), *pop) + 1;
         uint64_t w = *word++;
         if (word == end_of_period) word = p->steady, end_of_period = word + p->period;
         if (w > own) w = own;
@@ -173,7 +171,6 @@ static bool consume(struct attention *a, uint64_t words, uint32_t units, bool he
         pushed++;
       }
       rd->popped += n;
-      if (rd->popped == end) rd->end_pop[rd->bursts_in++ & (rd->bursts - 1)] = accepted;
       a->port.dirty = true;
     }
   }

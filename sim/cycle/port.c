@@ -80,8 +80,10 @@ static void rd_issue(const struct vb_port *p, struct vb_port_rd *r) {
     issue = later(issue, r->time[(end - 1) & (r->depth - 1)] + 1);
   }
   if (r->bursts_out >= r->bursts) {
-    if (r->bursts_in + r->bursts <= r->bursts_out) return;
-    issue = later(issue, r->end_pop[r->bursts_out & (r->bursts - 1)] + 1);
+    uint64_t popped = r->end[r->bursts_out & (r->bursts - 1)]; // of the burst whose place it takes: all of it
+    if (popped > r->popped) return;
+    // Otherwise an earlier burst waited for that pop, or a later one, to have room.
+    if (popped + r->depth > r->issued) issue = later(issue, r->time[(popped - 1) & (r->depth - 1)] + 1);
   }
   r->ar_valid = issue + 1;
   r->ar_address = r->address;
@@ -114,21 +116,14 @@ static uint64_t slave_takes(const struct vb_port *p, uint64_t from) {
 
 /// AR handshake in cycle t: the DRAM has it, the times of all its beats are known.
 static void slave_read(struct vb_port *p, struct vb_port_rd *r, uint64_t t, uint64_t address, uint32_t beats) {
-  uint64_t ready[64], at = later(p->r_time, t);
-  vb_dram_access(p->dram, t, address, beats, p->beat_bytes, false, ready);
-  const uint64_t mask = r->depth - 1;
+  const uint64_t from = r->known & (r->depth - 1), to = from + beats;
+  vb_dram_access(p->dram, t, address, beats, p->beat_bytes, false, p->r_time + 1, &r->time[from]);
   if (p->held[VB_PORT_R])
-    for (uint32_t i = 0; i < beats; i++) {
-      at = open_from(p, VB_PORT_R, later(ready[i], at + 1));
-      r->time[(r->known + i) & mask] = at + 1;
-    }
-  else
-    for (uint32_t i = 0; i < beats; i++) {
-      at = later(ready[i], at + 1);
-      r->time[(r->known + i) & mask] = at + 1;
-    }
+    for (uint64_t i = from, at = p->r_time; i < to; i++)
+      r->time[i] = at = open_from(p, VB_PORT_R, later(r->time[i], at + 1));
+  p->r_time = p->last_beat[p->reads++ % VB_PORT_SLAVE] = r->time[to - 1];
+  for (uint64_t i = r->depth; i < to; i++) r->time[i - r->depth] = r->time[i]; // round the ring
   r->known += beats;
-  p->r_time = p->last_beat[p->reads++ % VB_PORT_SLAVE] = at;
   p->bytes_read += (uint64_t)beats * p->beat_bytes;
 }
 
@@ -306,9 +301,8 @@ bool vb_port_step(struct vb_port *p) {
     return true;
   case 2: {
     uint32_t slot = (uint32_t)w->answered & (w->bursts - 1);
-    uint64_t ready[64];
     uint64_t done =
-        vb_dram_access(p->dram, time, w->pending[slot].address, w->pending[slot].beats, p->beat_bytes, true, ready);
+        vb_dram_access(p->dram, time, w->pending[slot].address, w->pending[slot].beats, p->beat_bytes, true, 0, NULL);
     p->b_time = open_from(p, VB_PORT_B, later(later(done, time + 1), w->answered ? p->b_time + 1 : 0));
     w->response[slot] = p->b_time;
     w->answered++;

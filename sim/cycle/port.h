@@ -25,6 +25,7 @@ enum {
   VB_PORT_MASTERS = 4,   ///< read masters behind one port
   VB_PORT_COMMANDS = 32, ///< descriptors told and not yet taken, of one master
   VB_PORT_DEPTH = 512,   ///< beats of a read master's data FIFO
+  VB_PORT_BEATS = 64,    ///< of a burst
   VB_PORT_BURSTS = 64,   ///< bursts in flight of a master
   VB_PORT_LOADS = 256,   ///< history of beats that the write master loaded
   VB_PORT_DATA = 64,     ///< runs of data beats told and not yet loaded
@@ -40,7 +41,7 @@ struct vb_port_command {
 struct vb_port_rd {
   uint32_t depth, bursts;         ///< parameters DEPTH, BURSTS: powers of two
   uint64_t issued, known, popped; ///< beats of bursts issued; with a known time at the output; popped
-  uint64_t bursts_out, bursts_in; ///< bursts issued; popped to their end
+  uint64_t bursts_out;            ///< bursts issued
   uint64_t told, taken;           ///< descriptors
   uint64_t take_time;             ///< of the last one taken
   uint64_t address;               ///< of the descriptor being split
@@ -51,9 +52,10 @@ struct vb_port_rd {
   uint64_t ar_address;
   uint32_t ar_beats;
   // Rings: what was not told is not initialised.
-  uint64_t time[VB_PORT_DEPTH]; ///< beat i at [i & (depth - 1)]: first cycle at the output, then the cycle of its pop
+  /// Beat i at [i & (depth - 1)]: cycle on R, one before the first at the output; then the cycle of its pop. Room for a
+  /// burst to run over the end.
+  uint64_t time[VB_PORT_DEPTH + VB_PORT_BEATS];
   uint64_t end[VB_PORT_BURSTS]; ///< burst b at [b & (bursts - 1)]: its end as a beat number
-  uint64_t end_pop[VB_PORT_BURSTS]; ///< cycle in which its last beat was popped
   struct vb_port_command cmd[VB_PORT_COMMANDS];
 };
 
@@ -119,13 +121,12 @@ bool vb_port_rd_cmd(struct vb_port *p, uint32_t m, uint64_t at, uint64_t address
 static inline uint64_t vb_port_rd_known(const struct vb_port_rd *r) { return r->known - r->popped; }
 /// First cycle in which the i-th of them is at the output, if those before were popped by then.
 static inline uint64_t vb_port_rd_time(const struct vb_port_rd *r, uint64_t i) {
-  return r->time[(r->popped + i) & (r->depth - 1)];
+  return r->time[(r->popped + i) & (r->depth - 1)] + 1;
 }
 /// The next beat was popped in cycle t.
 static inline void vb_port_rd_pop(struct vb_port *p, uint32_t m, uint64_t t) {
   struct vb_port_rd *r = &p->rd[m];
-  r->time[r->popped & (r->depth - 1)] = t;
-  if (++r->popped == r->end[r->bursts_in & (r->bursts - 1)]) r->end_pop[r->bursts_in++ & (r->bursts - 1)] = t;
+  r->time[r->popped++ & (r->depth - 1)] = t;
   p->dirty = true;
 }
 /// The next n beats were popped as soon as they were at the output, one a cycle, the first not before cycle `from`.
@@ -133,14 +134,10 @@ static inline void vb_port_rd_pop(struct vb_port *p, uint32_t m, uint64_t t) {
 static inline uint64_t vb_port_rd_pop_run(struct vb_port *p, uint32_t m, uint64_t from, uint64_t n) {
   struct vb_port_rd *r = &p->rd[m];
   const uint64_t mask = r->depth - 1, stop = r->popped + n;
-  uint64_t t = from - 1, at = r->popped;
-  while (at < stop) {
-    uint64_t end = r->end[r->bursts_in & (r->bursts - 1)], to = end < stop ? end : stop;
-    for (; at < to; at++) {
-      uint64_t there = r->time[at & mask];
-      r->time[at & mask] = t = there > t ? there : t + 1;
-    }
-    if (at == end) r->end_pop[r->bursts_in++ & (r->bursts - 1)] = t;
+  uint64_t t = from - 1;
+  for (uint64_t at = r->popped; at < stop; at++) {
+    uint64_t on_bus = r->time[at & mask];
+    r->time[at & mask] = t = (on_bus > t ? on_bus : t) + 1;
   }
   r->popped = stop;
   p->dirty = true;

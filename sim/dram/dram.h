@@ -56,10 +56,11 @@ void vb_dram_free(struct vb_dram *d);
 void vb_dram_reset(struct vb_dram *d);
 
 /// One AXI burst of `beats` beats of `beat_bytes` (a power of two) from `address`, which the controller
-/// has in accelerator cycle `now`; calls must not go back in time. ready[i] becomes the first cycle in
-/// which beat i can be on the bus (read) or is stored (write). Returns the last of them.
+/// has in accelerator cycle `now`; calls must not go back in time. Returns the first cycle in which all
+/// of it is there (read) or stored (write). ready[i] becomes the first cycle in which beat i can be on a
+/// bus that takes one beat a cycle, in order, and is free from cycle `bus` on. NULL: nobody asks.
 uint64_t vb_dram_access(struct vb_dram *d, uint64_t now, uint64_t address, uint32_t beats, uint32_t beat_bytes,
-                        bool write, uint64_t *ready);
+                        bool write, uint64_t bus, uint64_t *ready);
 
 const struct vb_dram_stats *vb_dram_get_stats(const struct vb_dram *d);
 

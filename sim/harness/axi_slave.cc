@@ -81,7 +81,7 @@ void AxiSlave::deny(uint64_t address, bool write) {
 void AxiSlave::take_read(uint64_t cycle, const AxiOut &out) {
   Read r{out.arid, out.arlen + 1, 0, out.araddr, {}};
   r.ready.resize(r.beats);
-  vb_dram_access(dram_, cycle, out.araddr, r.beats, beat_, false, r.ready.data());
+  vb_dram_access(dram_, cycle, out.araddr, r.beats, beat_, false, 0, r.ready.data());
   reads_.push_back(std::move(r));
 }
 
@@ -113,8 +113,7 @@ void AxiSlave::take_beat(uint64_t cycle, const AxiOut &out) {
     b = e;
   }
   if (++w.got == w.beats) {
-    std::vector<uint64_t> ready(w.beats);
-    const uint64_t done = vb_dram_access(dram_, cycle, w.address, w.beats, beat_, true, ready.data());
+    const uint64_t done = vb_dram_access(dram_, cycle, w.address, w.beats, beat_, true, 0, nullptr);
     uint32_t code = w.bad ? 3u : 0u;
     if (fault_.kind == Fault::kBresp && fault_.at == answers_) code = fault_.value;
     answers_++;
