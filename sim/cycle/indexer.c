@@ -4,6 +4,7 @@
 // the unit is arbitrated, so each part goes on as soon as what it waits for is known.
 #include "port.h"
 #include <stdlib.h>
+#include <string.h>
 
 enum { FULL, SCORES, TOPK };
 enum { TAG_W, TAG_Q, TAG_K, TAG_S }; // stretches in the order in which a token reads them
@@ -263,8 +264,7 @@ static bool take_beats(struct indexer *x, uint32_t words) {
 static void step_keys(struct indexer *x) {
   while (x->front.begun < x->front.loaded) {
     uint32_t j = x->front.begun;
-    uint64_t from = x->front.done[j % (2 * SLOTS)] + 1;
-    if (j) from = later(from, x->front.end[(j - 1) % (2 * SLOTS)] + 1);
+    uint64_t from = later(x->front.done[j % (2 * SLOTS)], x->front.end[(j - 1) % (2 * SLOTS)]) + 1;
     if (x->mode == SCORES) {
       uint64_t free = 0;
       if ((j & (x->lanes - 1)) == 0) {
@@ -285,31 +285,32 @@ static void step_keys(struct indexer *x) {
 /// Words of key j, from cycle t on, into the ring; *t becomes the cycle after the last. False: beats are not known yet.
 static bool load_key(struct indexer *x, bool last, uint64_t *t) {
   const struct vb_port_rd *rd = &x->port.rd[0];
+  const uint32_t words = x->record_words, beat_words = x->beat_words;
   uint64_t at = *t;
-  uint32_t word = x->front.word, part = x->front.part, beats = (part + x->record_words - 1) >> x->beat_log2;
-  bool known = true;
+  uint32_t word = x->front.word, part = x->front.part;
+  const uint32_t beats = (part + words - 1) >> x->beat_log2;
   if (word == 0 && vb_port_rd_known(rd) > beats &&
       vb_port_rd_time(rd, beats) <= at) { // all of it waits: a word a cycle
-    at -= part;
-    for (part += x->record_words; part >= x->beat_words; part -= x->beat_words)
-      vb_port_rd_pop(&x->port, 0, (at += x->beat_words) - 1);
-    at += part;
+    uint64_t end = at + words, pop = at - part + beat_words - 1;
+    for (; pop < end; pop += beat_words) vb_port_rd_pop(&x->port, 0, pop);
+    part = (part + words) & (beat_words - 1);
     if (last && part) {
-      vb_port_rd_pop(&x->port, 0, at - 1);
+      vb_port_rd_pop(&x->port, 0, end - 1);
       part = 0;
     }
     x->front.part = part;
-    *t = at;
+    *t = end;
     return true;
   }
-  while (word < x->record_words) {
+  bool known = true;
+  while (word < words) {
     if (!(known = vb_port_rd_known(rd) != 0)) break;
-    uint32_t n = x->beat_words - part, left = x->record_words - word;
+    uint32_t n = beat_words - part, left = words - word;
     if (n > left) n = left;
     at = later(at, vb_port_rd_time(rd, 0)) + n;
     word += n;
     part += n;
-    if (part == x->beat_words || (last && word == x->record_words)) {
+    if (part == beat_words || (last && word == words)) {
       part = 0;
       vb_port_rd_pop(&x->port, 0, at - 1);
     }
@@ -325,11 +326,8 @@ static bool take_keys(struct indexer *x) {
     step_keys(x);
     uint32_t j = x->front.loaded;
     if (j == x->front.n) return x->front.begun == j;
-    uint64_t t = x->front.next_word;
-    if (j >= SLOTS) {
-      if (x->front.begun + SLOTS <= j) return false;
-      t = later(t, x->front.end[(j - SLOTS) % (2 * SLOTS)] + 1);
-    }
+    if (x->front.begun + SLOTS <= j) return false;
+    uint64_t t = later(x->front.next_word, x->front.end[(j - SLOTS) % (2 * SLOTS)] + 1);
     bool known = load_key(x, j + 1 == x->front.n, &t);
     x->front.next_word = t;
     if (!known) return false;
@@ -343,6 +341,7 @@ static void enter_keys(struct indexer *x) {
   x->front.begin = x->front.next_word = x->front.cycle;
   x->front.loaded = x->front.begun = x->front.word = 0;
   x->front.waited = 0;
+  memset(x->front.end, 0, sizeof x->front.end); // no key before the first
   bool odd = arg(x, VB_INDEXER_ARG_KEY_BEGIN) & (x->record_bytes / 32) & 1;
   x->front.part = x->beat_bytes == 64 && odd ? x->beat_words / 2 : 0;
 }
