@@ -138,6 +138,8 @@ static bool consume(struct attention *a, uint64_t words, uint32_t units, bool he
   struct pattern patterns[2];
   const uint64_t mask = rd->depth - 1, start = a->at;
   uint64_t next = later(a->last_pop + 1, start), left = words, accepted = a->accepted, pushed = a->pushed;
+  uint64_t pop[BEATS];
+  memcpy(pop, a->pop, sizeof pop);
   for (uint32_t off = 0; off < 2; off++) make_pattern(a, off, units, headed, &patterns[off]);
   while (left) {
     while (a->desc_at == a->descs) {
@@ -158,22 +160,24 @@ static bool consume(struct attention *a, uint64_t words, uint32_t units, bool he
       }
       uint32_t n = beats - b < known ? beats - b : (uint32_t)known;
       b += n;
-      for (uint32_t i = 0; i < n; i++) {
-        uint64_t *time = &rd->time[(rd->popped + i) & mask], *pop = &a->pop[pushed % BEATS];
-        accepted = *time = later(later(*time, accepted), *pop) + 1;
+      uint64_t at = rd->popped;
+      for (const uint64_t stop = at + n; at < stop; at++) {
+        const uint64_t place = pushed % BEATS; // in the FIFO: free after the pop of the beat before
+        rd->time[at & mask] = accepted = later(later(rd->time[at & mask], accepted), pop[place]) + 1;
         uint64_t w = *word++;
         if (word == end_of_period) word = p->steady, end_of_period = word + p->period;
         if (w > own) w = own;
         if (!w) continue;
         own -= w;
         next = later(accepted + 1, next) + w;
-        *pop = next - 1;
+        pop[place] = next - 1;
         pushed++;
       }
-      rd->popped += n;
+      rd->popped = at;
       a->port.dirty = true;
     }
   }
+  memcpy(a->pop, pop, sizeof pop);
   a->accepted = accepted;
   a->pushed = pushed;
   a->last_pop = next - 1;

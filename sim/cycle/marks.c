@@ -14,14 +14,13 @@ void vb_marks_free(struct vb_marks *m) {
   m->bits = NULL;
 }
 
-void vb_marks_grow(struct vb_marks *m, uint64_t to) {
-  if (m->failed) return;
+bool vb_marks_grow(struct vb_marks *m, uint64_t to) {
   uint64_t words = m->mask + 1;
   while (((to - 1) >> 6) - m->base >= words) words *= 2;
   uint64_t *bits = calloc(words * VB_MARK_LAYERS, sizeof *bits);
   if (!bits) {
     m->failed = true;
-    return;
+    return false;
   }
   for (uint64_t w = m->base; w <= m->base + m->mask; w++)
     memcpy(bits + (w & (words - 1)) * VB_MARK_LAYERS, m->bits + (w & m->mask) * VB_MARK_LAYERS,
@@ -29,6 +28,7 @@ void vb_marks_grow(struct vb_marks *m, uint64_t to) {
   free(m->bits);
   m->bits = bits;
   m->mask = words - 1;
+  return true;
 }
 
 void vb_marks_count(struct vb_marks *m, uint64_t until) {

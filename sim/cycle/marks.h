@@ -22,8 +22,8 @@ struct vb_marks {
 /// Counting starts with cycle `from`.
 int vb_marks_init(struct vb_marks *m, uint64_t from);
 void vb_marks_free(struct vb_marks *m);
-/// Makes room for cycles up to `to`.
-void vb_marks_grow(struct vb_marks *m, uint64_t to);
+/// Makes room for cycles up to `to`. False: memory is out.
+bool vb_marks_grow(struct vb_marks *m, uint64_t to);
 /// Counts all cycles before `until`.
 void vb_marks_count(struct vb_marks *m, uint64_t until);
 
@@ -31,8 +31,7 @@ void vb_marks_count(struct vb_marks *m, uint64_t until);
 static inline void vb_marks_set(struct vb_marks *m, unsigned layer, uint64_t from, uint64_t to) {
   if (from >= to) return;
   uint64_t w = from >> 6, last = (to - 1) >> 6;
-  if (last - m->base > m->mask) vb_marks_grow(m, to);
-  if (m->failed) return;
+  if (last - m->base > m->mask && !vb_marks_grow(m, to)) return;
   uint64_t first_bits = ~(uint64_t)0 << (from & 63), last_bits = ~(uint64_t)0 >> (63 - ((to - 1) & 63));
   if (w == last) {
     m->bits[(w & m->mask) * VB_MARK_LAYERS + layer] |= first_bits & last_bits;

@@ -129,13 +129,15 @@ static inline void vb_port_rd_pop(struct vb_port *p, uint32_t m, uint64_t t) {
   r->time[r->popped++ & (r->depth - 1)] = t;
   p->dirty = true;
 }
-/// The next n beats were popped as soon as they were at the output, one a cycle, the first not before cycle `from`.
+/// The next n > 0 beats were popped as soon as they were at the output, one a cycle, the first not before cycle `from`.
 /// Returns the cycle of the last.
 static inline uint64_t vb_port_rd_pop_run(struct vb_port *p, uint32_t m, uint64_t from, uint64_t n) {
   struct vb_port_rd *r = &p->rd[m];
   const uint64_t mask = r->depth - 1, stop = r->popped + n;
-  uint64_t t = from - 1;
-  for (uint64_t at = r->popped; at < stop; at++) {
+  uint64_t t = from - 1, at = r->popped;
+  if (r->time[(stop - 1) & mask] <= t + n - 1) // mostly the last is there in time, then all are
+    for (; at < stop; at++) r->time[at & mask] = ++t;
+  for (; at < stop; at++) {
     uint64_t on_bus = r->time[at & mask];
     r->time[at & mask] = t = (on_bus > t ? on_bus : t) + 1;
   }

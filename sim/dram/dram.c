@@ -12,28 +12,25 @@ struct channel {
   // The last run, if it opened a row of all groups (see run). One in the same row and direction continues it: only its
   // last round of columns matters to what comes later, so it is entered into banks and groups when another one comes.
   uint64_t key;              // of its row and direction, or NO_KEY
-  int64_t cas;               // command of its last column
+  int64_t calm;              // its direction can go on in any group
   uint32_t next;             // column behind its last
   bool due;                  // not entered yet
   bool wrote;                // direction of the last column command
   int64_t refresh;           // next refresh is due
   int64_t row[MAX_BANKS];    // open row, -1 when closed; banks of one number in all groups side by side
-  int64_t cas_ok[MAX_BANKS]; // open: earliest RD/WR
   int64_t pre_ok[MAX_BANKS]; // open: earliest PRE; the next ACT is at the earliest tRP behind it
-  int64_t act_ok, last_pre;  // closed banks: earliest ACT; the latest of all pre_ok
+  int64_t act_ok, last_pre;  // closed banks: earliest ACT; the latest PRE allowed by a column command
   int64_t act[4];            // the last four ACTs, oldest at act_at: tFAW
   uint32_t act_at;
-  int64_t group_act[MAX_GROUPS], last_act;
-  int64_t group_rd[MAX_GROUPS], group_wr[MAX_GROUPS]; // last column command of each kind and group
-  int64_t last_rd, last_wr;
-  int64_t group_wr_end[MAX_GROUPS], last_wr_end; // end of write data: tWTR
+  int64_t last_act, group_act[MAX_GROUPS];
+  int64_t free[2], group_free[2][MAX_GROUPS]; // earliest next RD, WR: by tCCD_S, by tCCD_L, and when the bus turns
 };
 
-/// What follows a column command: end of its data, next command in another group and in this one, earliest precharge.
-/// turn: from the last command (data) of the other direction; read data must leave the bus before write data enters, with
-/// one clock of gap.
+/// What follows a column command: end of its data, next one in another group and in this one, earliest precharge, the
+/// first of the other direction in another group and in this one. Read data must leave the bus before write data enters,
+/// with one clock of gap.
 struct after {
-  int64_t data, ccd_s, ccd_l, close, turn, wtr_l;
+  int64_t data, ccd_s, ccd_l, close, turn_s, turn_l;
 };
 
 struct vb_dram {
@@ -62,9 +59,8 @@ void vb_dram_reset(struct vb_dram *d) {
     *ch = (struct channel){.key = NO_KEY};
     memset(ch->row, -1, sizeof ch->row);
     for (int i = 0; i < 4; i++) ch->act[i] = T_NONE;
-    for (int g = 0; g < MAX_GROUPS; g++)
-      ch->group_act[g] = ch->group_rd[g] = ch->group_wr[g] = ch->group_wr_end[g] = T_NONE;
-    ch->act_ok = ch->last_pre = ch->last_act = ch->last_rd = ch->last_wr = ch->last_wr_end = T_NONE;
+    for (int g = 0; g < MAX_GROUPS; g++) ch->group_act[g] = ch->group_free[0][g] = ch->group_free[1][g] = T_NONE;
+    ch->act_ok = ch->last_pre = ch->last_act = ch->free[0] = ch->free[1] = T_NONE;
     // All channels together: an interleaved stream would otherwise wait for each of them in turn.
     ch->refresh = d->part.rfc ? d->part.refi : INT64_MAX;
   }
@@ -74,7 +70,8 @@ struct vb_dram *vb_dram_new(const struct vb_dram_part *part, uint32_t clock_ps, 
   if (!pow2(part->channels) || part->channels > MAX_CHANNELS || !pow2(part->bank_groups) ||
       part->bank_groups > MAX_GROUPS || !pow2(part->banks_per_group) ||
       part->bank_groups * part->banks_per_group > MAX_BANKS || !pow2(part->burst_bytes) || !pow2(part->row_bytes) ||
-      !pow2(part->interleave) || part->interleave < part->burst_bytes || clock_ps == 0)
+      !pow2(part->interleave) || part->interleave < part->burst_bytes || part->ccd_l < part->ccd_s ||
+      part->ccd_l_wr < part->ccd_s || part->cwl > part->cl + part->burst + part->tck || clock_ps == 0)
     return NULL;
   struct vb_dram *d = calloc(1, sizeof *d);
   if (!d) return NULL;
@@ -87,8 +84,9 @@ struct vb_dram *vb_dram_new(const struct vb_dram_part *part, uint32_t clock_ps, 
   while (1ull << d->rows_log2 < rows) d->rows_log2++;
   d->piece = part->interleave < rows ? rows * part->channels : rows;
   const int64_t rd = (int64_t)part->cl + part->burst, wr = (int64_t)part->cwl + part->burst;
-  d->after[0] = (struct after){rd, part->ccd_s, part->ccd_l, part->rtp, part->wtr_s, part->wtr_l};
-  d->after[1] = (struct after){wr, part->ccd_s, part->ccd_l_wr, wr + part->wr, rd + part->tck - part->cwl, 0};
+  const int64_t turn = rd + part->tck - part->cwl;
+  d->after[0] = (struct after){rd, part->ccd_s, part->ccd_l, part->rtp, turn, turn};
+  d->after[1] = (struct after){wr, part->ccd_s, part->ccd_l_wr, wr + part->wr, wr + part->wtr_s, wr + part->wtr_l};
   d->clock_ps = clock_ps;
   d->per_clock = 1.0 / clock_ps;
   d->round_up = clock_ps - 0.5;
@@ -105,18 +103,16 @@ const struct vb_dram_stats *vb_dram_get_stats(const struct vb_dram *d) { return 
 /// What the last access to group g, at `cas`, leaves behind; bank: the first of those that it belongs to.
 static inline void leave(struct channel *ch, const struct after *k, uint32_t bank, uint32_t g, int64_t cas,
                          bool write) {
-  (write ? ch->group_wr : ch->group_rd)[g] = cas;
-  if (write) ch->group_wr_end[g] = cas + k->data;
+  ch->group_free[write][g] = cas + k->ccd_l;
+  if (write) ch->group_free[0][g] = later(ch->group_free[0][g], cas + k->turn_l);
   ch->pre_ok[bank + g] = later(ch->pre_ok[bank + g], cas + k->close);
 }
 
 /// The same of the whole channel.
 static inline void leave_channel(struct channel *ch, const struct after *k, int64_t cas, bool write) {
+  ch->free[write] = cas + k->ccd_s;
+  ch->free[!write] = later(ch->free[!write], cas + k->turn_s);
   ch->last_pre = later(ch->last_pre, cas + k->close);
-  if (write) {
-    ch->last_wr = cas;
-    ch->last_wr_end = cas + k->data;
-  } else ch->last_rd = cas;
 }
 
 /// First of the banks of row x (bank and row as one number). Low row bits permute the banks, so that power-of-two strides
@@ -137,7 +133,8 @@ static void leave_run(const struct vb_dram *d, struct channel *ch, uint32_t bank
 /// Enters what is due.
 static void enter(const struct vb_dram *d, struct channel *ch) {
   const uint32_t groups = d->part.bank_groups;
-  const int64_t first = ch->cas - (groups - 1) * d->after[ch->wrote].ccd_s;
+  const struct after *k = &d->after[ch->wrote];
+  const int64_t first = ch->calm - k->ccd_l - (groups - 1) * k->ccd_s;
   leave_run(d, ch, bank_of(d, ch->key >> 1), ch->next, groups, first, ch->wrote);
   ch->due = false;
 }
@@ -146,15 +143,16 @@ static void enter(const struct vb_dram *d, struct channel *ch) {
 static void refresh(struct vb_dram *d, struct channel *ch, int64_t t) {
   const struct vb_dram_part *p = &d->part;
   for (; ch->refresh <= t; ch->refresh += p->refi) {
-    ch->act_ok = later(ch->refresh, later(ch->act_ok, ch->last_pre + p->rp)) + p->rfc; // includes the precharge
+    const int64_t pre = later(ch->last_pre, ch->last_act + p->ras);
+    ch->act_ok = later(ch->refresh, later(ch->act_ok, pre + p->rp)) + p->rfc;
     d->stats.refreshes++;
   }
   memset(ch->row, -1, p->bank_groups * p->banks_per_group * sizeof *ch->row);
 }
 
-/// Opens a row of a closed bank at the earliest at time t.
-static void activate(const struct vb_dram_part *p, struct channel *ch, uint32_t bank, uint32_t group, int64_t t,
-                     int64_t row) {
+/// Opens a row of a closed bank at the earliest at time t. Returns the earliest RD or WR.
+static inline int64_t activate(const struct vb_dram_part *p, struct channel *ch, uint32_t bank, uint32_t group,
+                               int64_t t, int64_t row) {
   t = later(t, ch->last_act + p->rrd_s);
   t = later(t, ch->group_act[group] + p->rrd_l);
   t = later(t, ch->act[ch->act_at] + p->faw);
@@ -162,9 +160,8 @@ static void activate(const struct vb_dram_part *p, struct channel *ch, uint32_t 
   ch->act_at = (ch->act_at + 1) & 3;
   ch->last_act = ch->group_act[group] = t;
   ch->row[bank] = row;
-  ch->cas_ok[bank] = t + p->rcd;
   ch->pre_ok[bank] = t + p->ras;
-  ch->last_pre = later(ch->last_pre, t + p->ras);
+  return t + p->rcd;
 }
 
 /// The general run: the first access to each group may open its bank and waits for whatever came before; the others
@@ -180,27 +177,23 @@ static void any_run(struct vb_dram *d, struct channel *ch, uint64_t x, uint32_t 
   if (ch->refresh <= t) refresh(d, ch, t);
   d->stats.turnarounds += ch->wrote != write;
   ch->wrote = write;
-  // The direction of the bus may have to turn.
-  const int64_t from = later(t, (write ? ch->last_rd : ch->last_wr_end) + k->turn);
-  const int64_t *group_last = write ? ch->group_wr : ch->group_rd;
-  int64_t cas = write ? ch->last_wr : ch->last_rd;
+  int64_t cas = later(t, ch->free[write]) - k->ccd_s;
   for (uint32_t i = 0; i < first; i++) {
     const uint32_t g = (group + i) & mask, b = bank + g;
+    cas = later(cas + k->ccd_s, ch->group_free[write][g]);
     if (ch->row[b] != row) {
       const bool closed = ch->row[b] < 0;
       d->stats.hits--; // vb_dram_access counts all as hits
       (*(closed ? &d->stats.misses : &d->stats.conflicts))++;
-      activate(p, ch, b, g, closed ? later(t, ch->act_ok) : later(t, ch->pre_ok[b]) + p->rp, row);
+      cas = later(cas, activate(p, ch, b, g, closed ? later(t, ch->act_ok) : later(t, ch->pre_ok[b]) + p->rp, row));
     }
-    cas = later(later(later(from, ch->cas_ok[b]), cas + k->ccd_s), group_last[g] + k->ccd_l);
-    if (!write) cas = later(cas, ch->group_wr_end[g] + k->wtr_l);
     end[i] = cas + k->data;
   }
   for (uint32_t i = first; i < columns; i++) {
     cas = later(cas + k->ccd_s, end[i - groups] - k->data + k->ccd_l);
     end[i] = cas + k->data;
   }
-  ch->cas = cas;
+  ch->calm = cas + k->ccd_l;
   ch->next = group + columns;
   ch->key = NO_KEY;
   if (columns >= groups && k->ccd_l <= k->ccd_s * groups) { // from now on a group is free again when its turn comes
@@ -219,18 +212,16 @@ static inline bool run(struct vb_dram *d, struct channel *ch, uint64_t x, uint32
                        bool write, int64_t *end) {
   const struct after *k = &d->after[write];
   const uint32_t groups = d->part.bank_groups;
-  const bool in_turn = ((group ^ ch->next) & (groups - 1)) == 0;
-  const int64_t next = ch->cas + (in_turn ? k->ccd_s : k->ccd_l);
-  if (ch->key != (x << 1 | write) || t >= ch->refresh || (t < next && !in_turn)) {
+  if (ch->key != (x << 1 | write) || t >= ch->refresh || (t < ch->calm && (group ^ ch->next) & (groups - 1))) {
     any_run(d, ch, x, group, columns, t, write, end);
     return false;
   }
-  t = later(t, next);
+  t = later(t, ch->calm - k->ccd_l + k->ccd_s); // where groups go on in turn
   if (columns < groups) {
     if (ch->due) enter(d, ch);
     leave_run(d, ch, bank_of(d, x), group, columns, t, write);
   } else ch->due = true;
-  ch->cas = t + (columns - 1) * k->ccd_s;
+  ch->calm = t + (columns - 1) * k->ccd_s + k->ccd_l;
   ch->next = group + columns;
   end[0] = t + k->data;
   return true;
