@@ -183,7 +183,7 @@ static void any_run(struct vb_dram *d, struct channel *ch, uint64_t x, uint32_t 
     cas = later(cas + k->ccd_s, ch->group_free[write][g]);
     if (ch->row[b] != row) {
       const bool closed = ch->row[b] < 0;
-      d->stats.hits--; // vb_dram_access counts all as hits
+      d->stats.hits--;
       (*(closed ? &d->stats.misses : &d->stats.conflicts))++;
       cas = later(cas, activate(p, ch, b, g, closed ? later(t, ch->act_ok) : later(t, ch->pre_ok[b]) + p->rp, row));
     }
@@ -246,6 +246,9 @@ uint64_t vb_dram_access(struct vb_dram *d, uint64_t now, uint64_t address, uint3
     behind += (h & 7) < 5 ? 0 : (int64_t)((h >> 8) & 63) * d->clock_ps;
   }
   d->accesses++;
+  const uint64_t moved = ((stop + burst - 1) & ~(burst - 1)) - begin;
+  d->stats.hits += moved >> burst_log2; // any_run knows better
+  *(write ? &d->stats.bytes_written : &d->stats.bytes_read) += moved;
   const bool paced = beat_bytes <= d->paced;
   uint64_t beat_end = address + beat_bytes;
   int64_t end[MAX_COLUMNS], last = start, latest = start, cycle = later((int64_t)now, (int64_t)bus - 1);
@@ -297,8 +300,5 @@ uint64_t vb_dram_access(struct vb_dram *d, uint64_t now, uint64_t address, uint3
       }
     }
   }
-  const uint64_t bytes = ((stop + burst - 1) & ~(burst - 1)) - begin;
-  d->stats.hits += bytes >> burst_log2;
-  *(write ? &d->stats.bytes_written : &d->stats.bytes_read) += bytes;
   return now + (uint64_t)cycles_of(d, last + behind);
 }
