@@ -55,7 +55,7 @@ void vb_dram_free(struct vb_dram *d);
 /// Back to time 0: rows closed, counters 0.
 void vb_dram_reset(struct vb_dram *d);
 
-/// One AXI burst of `beats` beats of `beat_bytes` (a power of two) from `address`, which the controller
+/// One AXI burst of `beats` beats of `beat_bytes` (a power of two) from `address` (a multiple), which the controller
 /// has in accelerator cycle `now`; calls must not go back in time. Returns the first cycle in which all
 /// of it is there (read) or stored (write). ready[i] becomes the first cycle in which beat i can be on a
 /// bus that takes one beat a cycle, in order, and is free from cycle `bus` on. NULL: nobody asks.

@@ -203,6 +203,8 @@ static void bad_parts_are_refused(void) {
   CU_ASSERT_PTR_NULL(vb_dram_new(&p, PS, false, 0));
   p.interleave = 4096;
   CU_ASSERT_PTR_NULL(vb_dram_new(&p, 0, false, 0));
+  p.ccd_l = p.ccd_s - 1; // another group is never later than the same one
+  CU_ASSERT_PTR_NULL(vb_dram_new(&p, PS, false, 0));
 }
 
 static const struct vb_test tests[] = {{"miss_hit_conflict", miss_hit_conflict},
