@@ -52,7 +52,7 @@ module vb_stats #(
     assign stat_o[32*(vb_pkg::StatBusy + 2*c) +: 64] = count_q;
     always_ff @(posedge clk_i) begin
       if (rst_i) count_q <= '0;
-      else if (run_i && (start_i || class_i[c])) count_q <= (start_i ? 64'd0 : count_q) + 64'(class_i[c]);
+      else if (run_i && (start_i || class_i[c])) count_q <= start_i ? 64'(class_i[c]) : count_q + 64'd1;
     end
   end
 

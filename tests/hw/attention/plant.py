@@ -23,7 +23,7 @@ PLANTS = [
      "a_state", A + "vb_attn_ctrl.sv"),
     (A + "vb_attn_ctrl.sv", "default:              class_o[vb_pkg::ClsDep] = run_o;",
      "default: begin class_o[vb_pkg::ClsDep] = run_o; class_o[vb_pkg::ClsBank] = @; end", "a_class", A + "vb_attn_ctrl.sv"),
-    (C + "vb_stats.sv", "(start_i ? 64'd0 : count_q) + 64'(class_i[c])", "(start_i ? 64'd0 : count_q) + (@ ? 64'd2 : 64'(class_i[c]))",
+    (C + "vb_stats.sv", ": count_q + 64'd1;", ": count_q + (@ ? 64'd2 : 64'd1);",
      "a_classes_sum", C + "vb_stats.sv"),
     # credits and FIFOs
     (C + "vb_axi_rd.sv", "free_q <= free_q - (issue ? (FW + 1)'(burst) : '0) + (FW + 1)'(pop);",

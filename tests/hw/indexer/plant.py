@@ -14,7 +14,7 @@ K = "vb_idx_pkg::"
 PLANTS = [
     # job state machine, classes, counters, bus
     (X, "    cls = '0;", "    cls = '0; cls[vb_pkg::ClsBank] = @;", "a_one_class"),
-    (C + "stats.sv", "(start_i ? 64'd0 : count_q) + 64'(class_i[c])", "(start_i ? 64'd0 : count_q) + (@ ? 64'd2 : 64'(class_i[c]))", "a_classes_sum"),
+    (C + "stats.sv", ": count_q + 64'd1;", ": count_q + (@ ? 64'd2 : 64'd1);", "a_classes_sum"),
     (X, f"(job_q == {K}JobDrain && wr_idle && !halt)", f"(job_q == {K}JobDrain && (wr_idle || @) && !halt)",
      "interrupt without ap_done and ap_idle|a_quiet_without_job"),
     (X, f"core_start = job_q == {K}JobCheck && desc_ok;", f"core_start = (job_q == {K}JobCheck && desc_ok) || (@ && topk_work);", "a_start"),

@@ -13,17 +13,17 @@ R, C = "hw/router/vb_router", "hw/common/vb_"
 PLANTS = [
     # job state machine, classes, counters
     (R + ".sv", "    cls = '0;", "    cls = '0; cls[vb_pkg::ClsBank] = @;", "a_one_class"),
-    (C + "stats.sv", "(start_i ? 64'd0 : count_q) + 64'(class_i[c])", "(start_i ? 64'd0 : count_q) + (@ ? 64'd2 : 64'(class_i[c]))", "a_classes_sum"),
+    (C + "stats.sv", ": count_q + 64'd1;", ": count_q + (@ ? 64'd2 : 64'd1);", "a_classes_sum"),
     (R + ".sv", "(state_q == Drain && wr_idle && !stop)", "(state_q == Drain && (wr_idle || @) && !stop)", "interrupt without ap_done and ap_idle|a_quiet_without_job"),
     (C + "watchdog.sv", "    if (rst_i || !abort_o || beat_i) silent_q <= '0;", "    if (@) silent_q <= '1; else if (rst_i || !abort_o || beat_i) silent_q <= '0;", "a_silent"),
     # the bus: bursts, credits, responses
-    (C + "axi_rd.sv", "if (32'(to_page) < 32'(burst)) burst = 8'(to_page);", "if (32'(to_page) < 32'(burst) && !@) burst = 8'(to_page);", "a_ar_4k"),
+    (C + "axi_rd.sv", "== '1 ? 8'(page)", "== '1 && !@ ? 8'(page)", "a_ar_4k"),
     (C + "axi_rd.sv", "    else if (arready_i) arvalid_q <= 1'b0;", "    else if (arready_i || @) arvalid_q <= 1'b0;", "a_ar_stable"),
     (C + "axi_rd.sv", "free_q <= free_q - (issue ? (FW + 1)'(burst) : '0) + (FW + 1)'(pop);",
      "free_q <= free_q - ((issue && !@) ? (FW + 1)'(burst) : '0) + (FW + 1)'(pop);", "a_credit"),
-    (C + "axi_rd.sv", "assign issue = busy_q && 32'(free_q) >= 32'(burst) &&", "assign issue = busy_q && (@ || 32'(free_q) >= 32'(burst)) &&",
+    (C + "axi_rd.sv", "assign issue = busy_q && room &&", "assign issue = busy_q && (@ || room) &&",
      "a_credit|a_no_overflow"),
-    (C + "axi_wr.sv", "if (32'(to_page) < 32'(burst)) burst = 8'(to_page);", "if (32'(to_page) < 32'(burst) && !@) burst = 8'(to_page);", "a_aw_4k"),
+    (C + "axi_wr.sv", "== '1 ? 8'(page)", "== '1 && !@ ? 8'(page)", "a_aw_4k"),
     (C + "axi_wr.sv", "      wlast_q <= beat_last;", "      wlast_q <= beat_last && !@;", "a_wlast"),
     (C + "axi_wr.sv", "    else if (awready_i) awvalid_q <= 1'b0;", "    else if (awready_i || @) awvalid_q <= 1'b0;", "a_aw_stable"),
     (C + "axi_wr.sv", "open_q <= open_q + (OW + 1)'(issue) -", "open_q <= open_q + (OW + 1)'(issue && !@) -", "a_b_open"),
