@@ -38,12 +38,15 @@ module vb_add (
     e1_q <= swap ? b_i[30:23] : a_i[30:23];
     d1_q <= d > 8'd31 ? 5'd31 : d[4:0];  // nothing but sign and sticky is left from 30 on
   end
+  // The larger operand has no bits below its unit, so those of the other one need no carry, and what is lost is found
+  // beside the shift.
   always_ff @(posedge clk_i) if (v1_q) begin : align
     logic signed [31:0] y;
     logic lost;
     y = y1_q >>> d1_q;
-    lost = (y << d1_q) != y1_q;
-    n2_q <= x1_q + {y[31:1], y[0] | lost};
+    lost = 1'b0;
+    for (int i = 6; i < 31; i++) if (y1_q[i] && 5'(i) < d1_q) lost = 1'b1;
+    n2_q <= {26'(x1_q >>> 6) + 26'(y >>> 6), y[5:1], y[0] | lost};
     e2_q <= $signed({2'b00, e1_q}) - 10'sd156;
   end
   vb_norm #(.W(32), .EW(10)) u_norm (

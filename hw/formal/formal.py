@@ -44,10 +44,11 @@ PROOFS = {
     ]),
     'router_topk': ('fv_topk', [TOPK], 'pdr', 'the k-th largest of a token, and its cycle; unbounded, every k, gaps, resets at any time; 2 lanes, 3 places, tokens of 1..8 '
                     'entries with keys of 2 bits', [
-        (TOPK, 'ent_i[m*EW +: EW] > ent_i[l*EW +: EW]', 'ent_i[m*EW +: EW] < ent_i[l*EW +: EW]'),
-        (TOPK, 'old = first1_q ? \'0 : list_q;', 'old = list_q;'),
-        (TOPK, 'above_i[i*RW +: RW] == RW\'(s - i)', 'above_i[i*RW +: RW] >= RW\'(s - i)'),
-        (TOPK, 'rank_l[l*RW +: RW] == RW\'(s)', 'rank_l[l*RW +: RW] == RW\'(s + 1)'),
+        (TOPK, 'ent_i[m*EW + IW +: EW - IW] > ent_i[l*EW', 'ent_i[m*EW + IW +: EW - IW] < ent_i[l*EW'),
+        (TOPK, 'first1_q || lane1_q', 'lane1_q'),
+        (TOPK, '(s+1)*(P+1) + j] && !first1_q)', '(s+1)*(P+1) + j])'),
+        (TOPK, 'if (rank == LGP\'(s))', 'if (rank == LGP\'(s + 1))'),
+        (TOPK, '|| among[s*(P+1) + j-1])', '|| !first1_q)'),
         (TOPK, 'done_q <= v1_q && last1_q && !rst_i;', 'done_q <= v1_q && last1_q;'),
         (TOPK, 'v1_q <= valid_i && !rst_i;', 'v1_q <= valid_i;'),
     ]),

@@ -40,7 +40,7 @@ module fv_topk #(
     for (int l = 0; l < P; l++)
       if (present_i[l]) ent[l*EW +: EW] = {1'b1, key_i[l*KEYW +: KEYW], ~(IW'(beat_q) * IW'(P) + IW'(l))};
   end
-  vb_router_topk #(.P(P), .K(K), .EW(EW)) u_dut (
+  vb_router_topk #(.P(P), .K(K), .EW(EW), .IW(IW)) u_dut (
     .clk_i, .rst_i(rst), .valid_i(valid), .first_i(first), .last_i(last), .ent_i(ent), .k_i, .done_o(done), .kth_o(kth));
 
   // ---- the value watched is fixed at power-up; it is counted beat by beat, two cycles later as the list is

@@ -40,11 +40,14 @@ module vb_router #(
   logic [2:0] state_q;
   logic [7:0] error_q, desc_error, bus_error;
   logic [9:0] group_size;
+  logic [NW:0] pairs;
+  logic desc_bad;
   logic job, begin_job, flush, core_start, core_done, bus_err, stop, timeout, give_up, quiet;
   logic rd_idle, wr_idle, rd_err, wr_err, rd_beat, wr_beat, chunk_open;
   logic [7:0] rd_code, wr_code, wr_bytes;
 
-  vb_router_desc #(.MAX_PAIRS(MAX_PAIRS)) u_desc (.args_i(args), .error_o(desc_error), .group_size_o(group_size));
+  vb_router_desc #(.MAX_PAIRS(MAX_PAIRS)) u_desc (
+    .clk_i(ap_clk), .en_i(idle), .args_i(args), .bad_o(desc_bad), .error_o(desc_error), .pairs_o(pairs), .group_size_o(group_size));
   vb_watchdog u_watchdog (
     .clk_i(ap_clk), .rst_i(rst), .limit_i(limit), .cycles_i(stat[32*vb_pkg::StatCycles +: 64]), .start_i(begin_job),
     .run_i(job), .beat_i(rd_beat || wr_beat || m_axi_gmem_bvalid), .abort_o(timeout), .give_up_o(give_up));
@@ -52,12 +55,12 @@ module vb_router #(
   assign idle = state_q == Idle;
   assign begin_job = idle && start;
   assign job = begin_job || (!idle && state_q != Stuck);
-  assign core_start = state_q == Check && desc_error == vb_pkg::ErrNone;
+  assign core_start = state_q == Check && !desc_bad;
   assign bus_err = rd_err || wr_err;
   assign bus_error = bus_err ? (rd_err ? rd_code : wr_code) : vb_pkg::ErrWatchdog;
   assign stop = bus_err || timeout;
   assign quiet = rd_idle && wr_idle && !chunk_open;
-  assign done = (state_q == Check && desc_error != vb_pkg::ErrNone) || (state_q == Drain && wr_idle && !stop) ||
+  assign done = (state_q == Check && desc_bad) || (state_q == Drain && wr_idle && !stop) ||
                 (state_q == Abort && (quiet || give_up)) || (state_q == Stuck && start);
   assign flush = rst || (state_q == Abort && quiet);
 
@@ -68,7 +71,7 @@ module vb_router #(
     end else begin
       case (state_q)
         Idle: if (start) state_q <= Check;
-        Check: state_q <= desc_error == vb_pkg::ErrNone ? Run : Idle;
+        Check: state_q <= desc_bad ? Idle : Run;
         Run: if (stop) state_q <= Abort; else if (core_done) state_q <= Drain;
         Drain: if (stop) state_q <= Abort; else if (wr_idle) state_q <= Idle;
         Abort: if (quiet) state_q <= Idle; else if (give_up) state_q <= Stuck;
@@ -99,15 +102,15 @@ module vb_router #(
       renorm_q <= args[vb_router_pkg::ArgRenorm*64];
       stride_q <= args[vb_router_pkg::ArgLogitsStride*64 +: 32];
       scale_q <= args[vb_router_pkg::ArgScale*64 +: 32];
-      pairs_q <= (NW + 1)'(32'(args[vb_router_pkg::ArgTokens*64 +: 17]) * 32'(args[vb_router_pkg::ArgK*64 +: 5]));
+      pairs_q <= pairs;
       use_bias_q <= args[vb_router_pkg::ArgUseBias*64];
       groups_q <= args[vb_router_pkg::ArgGroups*64 +: 4];
       topk_groups_q <= args[vb_router_pkg::ArgTopkGroups*64 +: 4];
       sum_two_q <= args[vb_router_pkg::ArgGroupTop*64 + 1];
       threshold_q <= args[vb_router_pkg::ArgThreshold*64 +: 32];
+      group_size_q <= group_size;
       capacity_q <= capacity == '0 || capacity > 32'(MAX_PAIRS) ? '1 : (NW + 1)'(capacity);
     end
-    if (state_q == Check) group_size_q <= group_size;
   end
 
   // ---- one read descriptor a row; the bias row goes first

@@ -56,24 +56,29 @@ module vb_router_align (
     if (run_q) begin : b_distance
       logic [7:0] d;
       d = top_i - w_i[30:23];
-      m1_q <= w_i == '0 ? '0 : {1'b1, w_i[22:0], 8'd0};
+      m1_q <= w_i[30:29] == '0 ? '0 : {1'b1, w_i[22:0], 8'd0};  // a carrier value's exponent field is 0, or at least 65
       d1_q <= d > 8'd33 ? 6'd33 : d[5:0];  // from 33 on less than one half
       first1_q <= slot_q == 4'd0;
     end
     if (v_q[0]) begin : b_round
-      logic [64:0] x;
-      logic up;
-      x = {m1_q, 33'd0} >> d1_q;     // nothing is lost
-      up = x[32] && (x[33] || x[31:0] != '0);
-      a2_q <= x[64:33] + 32'(up);
+      logic [32:0] x;                // one bit below the unit
+      logic up, sticky;
+      x = {m1_q, 1'b0} >> d1_q;
+      sticky = 1'b0;                 // bits below that, found beside the shift
+      for (int i = 8; i < 32; i++) if (m1_q[i] && 6'(i) + 6'd1 < d1_q) sticky = 1'b1;
+      up = x[0] && (x[1] || sticky);
+      a2_q <= x[32:1] + 32'(up);
       first2_q <= first1_q;
     end
     if (v_q[1]) acc_q <= (first2_q ? 48'd0 : acc_q) + 48'(a2_q);
-    if (v_q[2] && last_q[2]) sum_q[bank_pipe_q[5:4]*48 +: 48] <= acc_q;
+    for (int b = 0; b < 4; b++) if (v_q[2] && last_q[2] && bank_pipe_q[5:4] == 2'(b)) sum_q[b*48 +: 48] <= acc_q;
     ready_o <= v_q[2] && last_q[2] && !rst_i;
   end
   assign busy_o = run_q || wait_q != 3'd0 || v_q != '0 || ready_o;
   assign sum_o = sum_q[sum_bank_i*48 +: 48];
+
+  logic unused_sign;  // a sigmoid is positive
+  assign unused_sign = w_i[31];
 
   always_ff @(posedge clk_i) begin
     if (!rst_i) begin

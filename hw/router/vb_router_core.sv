@@ -51,7 +51,6 @@ module vb_router_core #(
 );
   localparam int unsigned EW = 42;
   localparam int unsigned DEPTH = 64;    // output queues, beats
-  localparam int unsigned FW = $clog2(DEPTH);
   // Words of a whole token and of those still in the gate pipeline, and an open beat.
   localparam int unsigned TOKEN_ROOM = (16 + 12 + P - 1) / P + 2;
 
@@ -78,7 +77,8 @@ module vb_router_core #(
   logic [47:0] weigh_sum, align_sum;
   logic [8:0] rd_id;
   logic [31:0] rd_w;
-  logic [47:0] div_sum;
+  logic [47:0] div_sum_q;
+  logic [7:0] div_top_q;
   vb_router_weigh #(.P(P)) u_weigh (
     .clk_i, .rst_i, .valid_i(w_valid), .max_i(w_max), .first_i(w_first), .last_i(w_last), .bank_i(w_bank),
     .z_i(w_z), .ent_i(w_ent), .keep_i(w_keep), .kth_i(w_kth), .sigmoid_i, .renorm_i, .ready_o(weigh_done), .ready_bank_o(done_bank),
@@ -92,7 +92,11 @@ module vb_router_core #(
     .clk_i, .rst_i, .k_i, .ready_i(weigh_done && aligned), .skip_i(weigh_done && !aligned), .bank_o(al_bank),
     .slot_o(al_slot), .w_i(al_w), .top_i(al_top), .ready_o(align_done), .busy_o(align_busy), .sum_bank_i(div_bank), .sum_o(align_sum));
   assign bank_done = aligned ? align_done : weigh_done;
-  assign div_sum = aligned ? align_sum : weigh_sum;
+  // A division starts two cycles after its sum was written, or later.
+  always_ff @(posedge clk_i) begin
+    div_sum_q <= aligned ? align_sum : weigh_sum;
+    div_top_q <= div_top;
+  end
 
   // Banks: taken when a token enters the second pass, complete, then free when its weights were issued.
   logic [2:0] taken_q, ready_q;
@@ -114,7 +118,7 @@ module vb_router_core #(
   logic [31:0] g_gate;
   vb_router_gate u_gate (
     .clk_i, .rst_i, .k_i, .scale_i, .threshold_i, .sigmoid_i, .renorm_i, .bank_full_i(ready_q != 3'd0), .div_bank_o(div_bank),
-    .div_sum_i(div_sum), .div_top_i(div_top), .div_take_o(div_take), .w_bank_o(iss_bank), .w_slot_o(iss_slot), .w_id_i(rd_id), .w_i(rd_w),
+    .div_sum_i(div_sum_q), .div_top_i(div_top_q), .div_take_o(div_take), .w_bank_o(iss_bank), .w_slot_o(iss_slot), .w_id_i(rd_id), .w_i(rd_w),
     .release_o(bank_release), .room_i(token_room), .issue_o(gate_issue), .blocked_o(gate_blocked),
     .busy_o(gate_busy), .early_o(g_early), .early_id_o(g_early_id), .early_below_o(g_below), .valid_o(g_valid),
     .id_o(g_id), .gate_o(g_gate));
@@ -150,28 +154,30 @@ module vb_router_core #(
 
   // ---- output streams: x = ids, hist, list; y = gates, offsets
   logic g_last, x_cv, y_cv, x_take, y_take, x_pop, y_pop, x_done, y_done;
-  logic [FW:0] x_count, y_count;
+  logic x_token_room, y_token_room, x_word_room, y_word_room;
   logic [AW-1:0] x_addr, y_addr;
   logic [CW-1:0] x_bytes, y_bytes, pair_bytes;
   logic [4:0] x_beats, y_beats;
   logic [P*32-1:0] x_data, y_data;
   assign pair_bytes = CW'({pairs_i, 2'b00});
   assign g_last = made_q + 1'b1 == pairs_i;
-  assign token_room = 32'(x_count) <= DEPTH - TOKEN_ROOM && 32'(y_count) <= DEPTH - TOKEN_ROOM;
-  assign word_room = 32'(x_count) <= DEPTH - 4 && 32'(y_count) <= DEPTH - 4;
+  assign token_room = x_token_room && y_token_room;
+  assign word_room = x_word_room && y_word_room;
 
-  vb_router_pack #(.P(P), .DEPTH(DEPTH)) u_x (
+  vb_router_pack #(.P(P), .DEPTH(DEPTH), .TOKEN_ROOM(TOKEN_ROOM), .WORD_ROOM(4)) u_x (
     .clk_i, .rst_i, .start_i, .addr_i({addr_i[4*AW +: AW], addr_i[2*AW +: AW], addr_i[0 +: AW]}),
     .bytes_i({pair_bytes, CW'({experts_i, 2'b00}), pair_bytes}),
     .word_valid_i(g_valid || hist_v), .word_i(g_valid ? {23'd0, g_id} : hist),
-    .word_last_i(g_valid ? g_last : hist_last), .beat_valid_i(beat_v), .beat_i(beat), .count_o(x_count),
+    .word_last_i(g_valid ? g_last : hist_last), .beat_valid_i(beat_v), .beat_i(beat), 
+    .token_room_o(x_token_room), .word_room_o(x_word_room),
     .chunk_valid_o(x_cv), .chunk_take_i(x_take), .chunk_addr_o(x_addr), .chunk_bytes_o(x_bytes),
     .chunk_beats_o(x_beats), .pop_i(x_pop), .data_o(x_data), .done_o(x_done));
-  vb_router_pack #(.P(P), .DEPTH(DEPTH)) u_y (
+  vb_router_pack #(.P(P), .DEPTH(DEPTH), .TOKEN_ROOM(TOKEN_ROOM), .WORD_ROOM(4)) u_y (
     .clk_i, .rst_i, .start_i, .addr_i({AW'(0), addr_i[3*AW +: AW], addr_i[1*AW +: AW]}),
     .bytes_i({CW'(0), CW'({experts_i, 2'b00}) + CW'(4), pair_bytes}),
     .word_valid_i(g_valid || word_v), .word_i(!g_valid ? offset : g_stays ? g_gate : 32'd0),
-    .word_last_i(g_valid ? g_last : off_last), .beat_valid_i(1'b0), .beat_i('0), .count_o(y_count),
+    .word_last_i(g_valid ? g_last : off_last), .beat_valid_i(1'b0), .beat_i('0), 
+    .token_room_o(y_token_room), .word_room_o(y_word_room),
     .chunk_valid_o(y_cv), .chunk_take_i(y_take), .chunk_addr_o(y_addr), .chunk_bytes_o(y_bytes),
     .chunk_beats_o(y_beats), .pop_i(y_pop), .data_o(y_data), .done_o(y_done));
 

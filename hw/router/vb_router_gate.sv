@@ -15,12 +15,12 @@ module vb_router_gate (
   input  logic [31:0]  threshold_i, // for the gate before the scale
   input  logic         sigmoid_i,   // weights are F32Z
   input  logic         renorm_i,    // sigmoid: 1 divide by the sum (aligned to the exponent div_top_i), 0 leave them
-  input  logic         bank_full_i, // a complete bank waits (the oldest is div_bank_o)
+  input  logic         bank_full_i, // a complete bank waits: the next in turn
 
-  output logic [1:0]   div_bank_o,  // bank whose sum is read
+  output logic [1:0]   div_bank_o,  // bank whose sum is wanted in the next cycle
   input  logic [47:0]  div_sum_i,
   input  logic [7:0]   div_top_i,   // largest exponent field among the token's weights (sigmoid)
-  output logic         div_take_o,  // the division of div_bank_o starts
+  output logic         div_take_o,  // the division of div_sum_i starts
   output logic [1:0]   w_bank_o,    // bank and place whose weight is read
   output logic [3:0]   w_slot_o,
   input  logic [8:0]   w_id_i,
@@ -31,7 +31,7 @@ module vb_router_gate (
   output logic         issue_o,     // a weight enters
   output logic         blocked_o,   // a token waits for room_i only
   output logic         busy_o,      // a division or a weight is under way
-  output logic         early_o,     // one cycle before valid_o: the expert, and that the gate is below the threshold
+  output logic         early_o,     // two cycles before valid_o: the expert, and that the gate is below the threshold
   output logic [8:0]   early_id_o,
   output logic         early_below_o,
   output logic         valid_o,
@@ -45,7 +45,7 @@ module vb_router_gate (
   logic [31:0] u, r;
   logic signed [6:0] le;
 
-  assign div_bank_o = div_bank_q;
+  assign div_bank_o = div_bank_q + 2'(hand);
   assign div_take_o = div_q == Idle && bank_full_i;
   vb_unorm u_unorm (.clk_i, .rst_i, .valid_i(div_take_o), .n_i({16'd0, div_sum_i}), .valid_o(un_v), .u_o(u), .e_o(le));
   vb_recip #(.BITS(2)) u_recip (.clk_i, .rst_i, .start_i(un_v), .u_i(u), .done_o(rc_done), .r_o(r));
@@ -61,7 +61,7 @@ module vb_router_gate (
         Divide: if (rc_done) div_q <= Hold;
         default: if (hand) div_q <= Idle;
       endcase
-      if (hand) div_bank_q <= div_bank_q + 2'd1;
+      div_bank_q <= div_bank_o;
     end
   end
 
@@ -112,46 +112,46 @@ module vb_router_gate (
 
   logic v3, v7;
   logic [31:0] norm3, n3, n7;
-  vb_norm #(.W(33), .EW(8)) u_norm_w (
-    .clk_i, .rst_i, .valid_i(go_q), .n_i($signed({1'b0, w_i})), .neg_i(1'b0), .e_i(8'sd0), .valid_o(v3), .z_o(norm3));
+  vb_norm #(.W(32), .EW(8), .MAG(1'b1)) u_norm_w (
+    .clk_i, .rst_i, .valid_i(go_q), .n_i(w_i), .neg_i(1'b0), .e_i(8'sd0), .valid_o(v3), .z_o(norm3));
   assign n3 = sigmoid_i ? w_q[2*32 +: 32] : norm3;
 
+  logic unused_sign;  // of a weight: positive
+  assign unused_sign = n3[31];
+
+  // A zero has its place in the exponent, far below the smallest value: the product need not wait for the comparison.
   logic v4_q;
-  logic signed [57:0] p4_q;
+  logic [55:0] p4_q;
   logic signed [9:0] e4_q;
   always_ff @(posedge clk_i) begin
     v4_q <= v3 && !rst_i;
-    if (v3) begin : b_times_r
-      logic [57:0] p;
-      p = n3 == '0 ? 58'd0 : 58'({1'b1, n3[22:0]}) * 58'(rx_q[2*42 +: 32]);
-      p4_q <= $signed(p);
-      e4_q <= $signed({2'b00, n3[30:23]}) + $signed(rx_q[2*42+32 +: 10]);
+    if (v3) begin
+      p4_q <= 56'({1'b1, n3[22:0]}) * 56'(rx_q[2*42 +: 32]);
+      e4_q <= n3[30:23] == '0 ? -10'sd400 : $signed({2'b00, n3[30:23]}) + $signed(rx_q[2*42+32 +: 10]);
     end
   end
-  vb_norm #(.W(58), .EW(10)) u_norm_q (
+  vb_norm #(.W(56), .EW(10), .MAG(1'b1)) u_norm_q (
     .clk_i, .rst_i, .valid_i(v4_q), .n_i(p4_q), .neg_i(1'b0), .e_i(e4_q), .valid_o(v7), .z_o(n7));
 
   // Neither is negative, so they compare as integers.
-  logic [2:0] below_q;
-  always_ff @(posedge clk_i) if (v_q[9:6] != '0) below_q <= {below_q[1:0], n7 < threshold_i};
-  assign early_o = v_q[LAT-2];
-  assign early_id_o = id_q[(LAT-2)*9 +: 9];
-  assign early_below_o = below_q[2];
+  logic [1:0] below_q;
+  always_ff @(posedge clk_i) if (v_q[8:6] != '0) below_q <= {below_q[0], n7 < threshold_i};
+  assign early_o = v_q[LAT-3];
+  assign early_id_o = id_q[(LAT-3)*9 +: 9];
+  assign early_below_o = below_q[1];
 
   logic v8_q;
-  logic signed [48:0] p8_q;
+  logic [47:0] p8_q;
   logic signed [9:0] e8_q;
   always_ff @(posedge clk_i) begin
     v8_q <= v7 && !rst_i;
-    if (v7) begin : b_scale
-      logic [48:0] p;
-      p = (n7 == '0 || scale_i == '0) ? 49'd0 : 49'({1'b1, n7[22:0]}) * 49'({1'b1, scale_i[22:0]});
-      p8_q <= scale_i[31] ? -$signed(p) : $signed(p);
-      e8_q <= $signed({2'b00, n7[30:23]}) + $signed({2'b00, scale_i[30:23]}) - 10'sd300;
+    if (v7) begin
+      p8_q <= 48'({1'b1, n7[22:0]}) * 48'({1'b1, scale_i[22:0]});
+      e8_q <= n7[30:23] == '0 || scale_i == '0 ? -10'sd400 : $signed({2'b00, n7[30:23]}) + $signed({2'b00, scale_i[30:23]}) - 10'sd300;
     end
   end
-  vb_norm #(.W(49), .EW(10)) u_norm_s (
-    .clk_i, .rst_i, .valid_i(v8_q), .n_i(p8_q), .neg_i(1'b0), .e_i(e8_q), .valid_o(valid_o), .z_o(gate_o));
+  vb_norm #(.W(48), .EW(10), .MAG(1'b1)) u_norm_s (
+    .clk_i, .rst_i, .valid_i(v8_q), .n_i(p8_q), .neg_i(scale_i[31]), .e_i(e8_q), .valid_o(valid_o), .z_o(gate_o));
 
   assign id_o = id_q[(LAT-1)*9 +: 9];
   assign busy_o = div_q == Unorm || div_q == Divide || go_q || v_q != '0;

@@ -13,61 +13,71 @@ module vb_router_lane (
   input  logic               valid_i,   // cycle 0
   input  logic [31:0]        z_i,       // F32Z
   output logic               s_valid_o, // cycle 5
-  output logic signed [31:0] s_o,
+  output logic signed [31:0] s_o,       // for the maximum only
   input  logic signed [31:0] m_i,       // cycle 5: m >= S
   output logic               valid_o,   // cycle 10
   output logic [31:0]        w_o
 );
-  // 1: exact product of the 24-bit magnitudes; log2e = 0xb8aa3b * 2^-23, exponent field 127
-  logic v1_q;
-  logic signed [48:0] p1_q;
+  // 1: exact product of the 24-bit mantissas; log2e = 0xb8aa3b * 2^-23, exponent field 127. Zero stays far below the
+  // smallest value of NORM, so it needs no care.
+  logic v1_q, neg1_q;
+  logic [47:0] p1_q;
   logic signed [9:0] e1_q;
   always_ff @(posedge clk_i) begin
     v1_q <= valid_i && !rst_i;
-    if (valid_i) begin : b_mul
-      logic [48:0] p;
-      p = z_i[30:0] == '0 ? 49'd0 : 49'({1'b1, z_i[22:0]}) * 49'hb8_aa3b;
-      p1_q <= z_i[31] ? -$signed(p) : $signed(p);
+    if (valid_i) begin
+      p1_q <= 48'({1'b1, z_i[22:0]}) * 48'hb8_aa3b;
+      neg1_q <= z_i[31];
       e1_q <= $signed({2'b00, z_i[30:23]}) - 10'sd173;
     end
   end
 
   logic v4;
   logic [31:0] z4;
-  vb_norm #(.W(49), .EW(10)) u_norm (
-    .clk_i, .rst_i, .valid_i(v1_q), .n_i(p1_q), .neg_i(1'b0), .e_i(e1_q), .valid_o(v4), .z_o(z4));
+  vb_norm #(.W(48), .EW(10), .MAG(1'b1)) u_norm (
+    .clk_i, .rst_i, .valid_i(v1_q), .n_i(p1_q), .neg_i(neg1_q), .e_i(e1_q), .valid_o(v4), .z_o(z4));
 
-  // 5: Q15.16, round half to even, saturated: z4 = MAN * 2^(EXPB - 150)
-  logic v5_q;
-  logic signed [31:0] s5_q;
+  // 5: Q15.16, round half to even, saturated: z4 = MAN * 2^(EXPB - 150). What the rounding needs is found beside the
+  // shift; what it adds joins the subtraction of stage 6: S = s5 + c5.
+  logic v5_q, c5_q;
+  logic [31:0] s5_q;
   always_ff @(posedge clk_i) begin
     v5_q <= v4 && !rst_i;
     if (v4) begin : b_q16
       logic [7:0] ex;
-      logic [63:0] x;
-      logic [31:0] mag;
+      logic [4:0] s;
+      logic [31:0] x, mag;
+      logic [23:0] man;
+      logic sticky, up;
       ex = z4[30:23];
-      x = {15'd0, 1'b1, z4[22:0], 25'd0};  // MAN with 25 bits below the unit
-      if (ex >= 8'd142) mag = 32'h7fff_ffff;
-      else if (ex >= 8'd134) mag = 32'({1'b1, z4[22:0]}) << (ex - 8'd134);
-      else if (ex < 8'd110) mag = 32'd0;   // below one half, and the half itself rounds to 0
-      else begin
-        x = x >> (8'd134 - ex);            // 1..24: nothing is lost
-        mag = 32'(x >> 25);
-        if (x[24] && (x[25] || x[23:0] != 24'd0)) mag = mag + 32'd1;
+      man = {1'b1, z4[22:0]};
+      s = 5'(8'd141 - ex);
+      x = {1'b0, man, 7'd0} >> s;
+      // bit i of the mantissa is worth 2^(i + 7 - s): the half is 2^-1
+      sticky = 1'b0;
+      up = 1'b0;
+      for (int i = 0; i < 24; i++) begin
+        if (man[i] && 6'(i) + 6'd8 < {1'b0, s}) sticky = 1'b1;
+        if (man[i] && 6'(i) + 6'd8 == {1'b0, s}) up = 1'b1;
       end
-      s5_q <= z4[31] ? -$signed(mag) : $signed(mag);
+      up = up && (sticky || x[0]);
+      mag = x;
+      if (ex >= 8'd142) mag = 32'h7fff_ffff;
+      else if (ex < 8'd110) mag = 32'd0;   // below one half, and the half itself rounds to 0
+      if (ex >= 8'd142 || ex < 8'd110) up = 1'b0;
+      s5_q <= mag ^ {32{z4[31]}};
+      c5_q <= z4[31] != up;
     end
   end
   assign s_valid_o = v5_q;
-  assign s_o = s5_q;
+  assign s_o = $signed(s5_q + 32'(c5_q));
 
   // 6: distance from the maximum, below 2^32
   logic v6_q;
   logic [31:0] d6_q;
   always_ff @(posedge clk_i) begin
     v6_q <= v5_q && !rst_i;
-    if (v5_q) d6_q <= $unsigned(m_i - s5_q);
+    if (v5_q) d6_q <= $unsigned(m_i) + ~s5_q + 32'(!c5_q);
   end
 
   logic v9;

@@ -67,51 +67,77 @@ module vb_router_rank #(
     assign group[i+1] = group_q;
   end
 
-  // ---- the groups of the row
-  logic [G*64-1:0] acc_q, acc_d, copy_q;
-  logic copy_v_q;
-  always_comb begin : b_merge
-    logic [63:0] pick;
-    acc_d = '0;
-    for (int g = 0; g < G; g++) begin
-      pick = '0;
+  // ---- the groups of the row. Only the group of lane 0 can have begun in the beat before, where it was that of the last lane.
+  logic [P-1:0] end_q, head_end_q;  // the lane is the last of its run; and of lane 0's
+  logic goes_on_q, one_run_q;       // lane 0's group is that of the beat before; the last lane's is that of lane 0
+  always_ff @(posedge clk_i)
+    if (v[LGP-1]) begin : b_runs
+      logic [P-1:0] ends;
+      ends = '0;
       for (int l = 0; l < P; l++)
-        if (group[LGP][l*G + g] && (l == P - 1 || !group[LGP][((l + 1) % P)*G + g])) pick = pick | two[LGP][l*64 +: 64];
-      acc_d[g*64 +: 64] = merge(first[LGP] ? 64'd0 : acc_q[g*64 +: 64], pick);
+        ends[l] = l == P - 1 || group[LGP-1][l*G +: G] != group[LGP-1][((l + 1) % P)*G +: G];
+      end_q <= ends;
+      for (int l = 0; l < P; l++) head_end_q[l] <= ends[l] && group[LGP-1][l*G +: G] == group[LGP-1][0 +: G];
+      goes_on_q <= !first[LGP-1] && group[LGP-1][0 +: G] == group[LGP][(P-1)*G +: G];
+      one_run_q <= group[LGP-1][0 +: G] == group[LGP-1][(P-1)*G +: G];
     end
-  end
+
+  logic [G*64-1:0] acc_q, copy_q;
+  logic [63:0] open_q;              // the best two of the last lane's group so far
+  logic copy_v_q;
   always_ff @(posedge clk_i) begin
     copy_v_q <= v[LGP] && last[LGP] && !rst_i;
-    if (v[LGP]) acc_q <= acc_d;
-    if (v[LGP] && last[LGP]) copy_q <= acc_d;
+    if (v[LGP]) begin : b_merge
+      logic [63:0] pick, head;
+      logic any;
+      head = '0;
+      for (int l = 0; l < P; l++) if (head_end_q[l]) head = head | two[LGP][l*64 +: 64];
+      if (goes_on_q) head = merge(open_q, head);
+      open_q <= one_run_q ? head : two[LGP][(P-1)*64 +: 64];
+      for (int g = 0; g < G; g++) begin
+        pick = '0;
+        any = 1'b0;
+        for (int l = 0; l < P; l++) begin
+          if (group[LGP][l*G + g]) any = 1'b1;
+          if (end_q[l] && group[LGP][l*G + g]) pick = pick | two[LGP][l*64 +: 64];
+        end
+        if (any) acc_q[g*64 +: 64] <= group[LGP][g] ? head : pick;
+        else if (first[LGP]) acc_q[g*64 +: 64] <= '0;
+      end
+    end
+    if (copy_v_q) copy_q <= acc_q;
   end
 
-  // ---- one group a cycle into the adder; the largest key on the way
-  logic feed_q, here;
-  logic [2:0] g_q;
-  logic [31:0] best, second, max_q;
-  assign {best, second} = copy_q[32'(g_q)*64 +: 64];
-  assign here = best != '0;
-  always_ff @(posedge clk_i) begin
-    if (rst_i) feed_q <= 1'b0;
-    else if (copy_v_q) feed_q <= 1'b1;
-    else if (g_q == 3'd7) feed_q <= 1'b0;
-    if (copy_v_q) g_q <= 3'd0;
-    else if (feed_q) g_q <= g_q + 3'd1;
-    if (copy_v_q) max_q <= '0;
-    else if (feed_q && best > max_q) max_q <= best;
-  end
-
+  // ---- one group a cycle into the adder, taken from the copy a cycle before; the largest key on the way
   function automatic logic [31:0] value(input logic [31:0] key);
     value = key == '0 ? '0 : key[31] ? {1'b0, key[30:0]} : ~key;
   endfunction
+  logic feed_q, feed_here_q;
+  logic [2:0] g_q;  // group taken, 0 at rest
+  logic [31:0] best, second, feed_a_q, feed_b_q, feed_key, max_q;
+  assign {best, second} = g_q == 3'd0 ? acc_q[63:0] : copy_q[32'(g_q)*64 +: 64];
+  assign feed_key = feed_a_q[31] ? ~feed_a_q : {1'b1, feed_a_q[30:0]};
+  always_ff @(posedge clk_i) begin
+    if (rst_i) feed_q <= 1'b0;
+    else if (copy_v_q) feed_q <= 1'b1;
+    else if (g_q == 3'd0) feed_q <= 1'b0;
+    if (rst_i) g_q <= 3'd0;
+    else if (copy_v_q || g_q != 3'd0) g_q <= g_q + 3'd1;
+    if (copy_v_q || g_q != 3'd0) begin
+      feed_here_q <= best != '0;
+      feed_a_q <= value(best);
+      feed_b_q <= sum_two_i ? value(second) : 32'd0;
+    end
+    if (copy_v_q) max_q <= '0;
+    else if (feed_q && feed_here_q && feed_key > max_q) max_q <= feed_key;
+  end
+
   logic sum_v;
   logic [31:0] sum;
   logic [4:0] here_q;
   vb_add u_add (
-    .clk_i, .rst_i, .valid_i(feed_q), .a_i(value(best)), .b_i(sum_two_i ? value(second) : 32'd0), .valid_o(sum_v),
-    .z_o(sum));
-  always_ff @(posedge clk_i) here_q <= {here_q[3:0], here};
+    .clk_i, .rst_i, .valid_i(feed_q), .a_i(feed_a_q), .b_i(feed_b_q), .valid_o(sum_v), .z_o(sum));
+  always_ff @(posedge clk_i) here_q <= {here_q[3:0], feed_here_q};
 
   // ---- how many groups come before each: larger rank first, ties by lower index
   logic [2:0] j_q;
@@ -119,22 +145,23 @@ module vb_router_rank #(
   logic [G*32-1:0] rank_q;
   logic [G*3-1:0] above_q;
   logic counted_q;
+  logic [G-2:0] known_q;  // groups ranked so far
   assign rank = !here_q[4] ? '0 : sum[31] ? ~sum : {1'b1, sum[30:0]};
   always_ff @(posedge clk_i) begin
     counted_q <= sum_v && j_q == 3'd7 && !rst_i;
     if (rst_i) j_q <= 3'd0;
     else if (sum_v) j_q <= j_q + 3'd1;
+    if (rst_i) known_q <= '0;
+    else if (sum_v) known_q <= j_q == 3'd7 ? '0 : {known_q[G-3:0], 1'b1};
     if (sum_v) begin : b_count
-      logic [2:0] above;
-      above = 3'd0;
+      logic [G-2:0] over;  // known groups that stay above this one
+      over = '0;
       for (int g = 0; g < G - 1; g++) begin
-        if (3'(g) < j_q) begin
-          if (rank > rank_q[g*32 +: 32]) above_q[g*3 +: 3] <= above_q[g*3 +: 3] + 3'd1;
-          else above = above + 3'd1;
-        end
+        over[g] = known_q[g] && rank <= rank_q[g*32 +: 32];
+        if (known_q[g] && !over[g]) above_q[g*3 +: 3] <= above_q[g*3 +: 3] + 3'd1;
       end
       for (int g = 0; g < G; g++) if (j_q == 3'(g)) begin
-        above_q[g*3 +: 3] <= above;
+        above_q[g*3 +: 3] <= (3'(over[0]) + 3'(over[1]) + 3'(over[2])) + (3'(over[3]) + 3'(over[4]) + 3'(over[5])) + 3'(over[6]);
         rank_q[g*32 +: 32] <= rank;
       end
     end

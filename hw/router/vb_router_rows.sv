@@ -54,13 +54,10 @@ module vb_router_rows #(
   localparam int unsigned GAP = 16;          // see vb_router_rank
 
   // Entry of one lane: {present, ordered key, ~index}; see vb_router_topk.
-  function automatic logic [EW-1:0] entry(input logic [31:0] u, input logic [10:0] pos, input logic [10:0] off,
-                                          input logic [9:0] experts);
-    logic [10:0] idx;
+  function automatic logic [EW-1:0] entry(input logic here, input logic [31:0] u, input logic [8:0] idx);
     logic [31:0] key;
-    idx = pos - off;
     key = u[31] ? ~u : {1'b1, u[30:0]};
-    entry = (pos >= off && idx < {1'b0, experts}) ? {1'b1, key, ~idx[8:0]} : '0;
+    entry = here ? {1'b1, key, ~idx} : '0;
   endfunction
 
   // ---- first expert of every group; groups that do not exist start behind the last expert
@@ -68,30 +65,52 @@ module vb_router_rows #(
   always_ff @(posedge clk_i)
     for (int g = 0; g < G; g++)
       bound_q[g*10 +: 10] <= g == 0 ? 10'd0 : g < 32'(groups_i) ? 10'(32'(group_size_i) * g) : 10'd512;
-  // Group of an entry, one-hot; 0 for an absent one.
-  function automatic logic [G-1:0] group_of(input logic [EW-1:0] ent, input logic [G*10-1:0] bound);
-    logic [9:0] e;
+  // Group of an expert, one-hot; 0 when there is no such expert.
+  function automatic logic [G-1:0] group_of(input logic [10:0] idx, input logic [9:0] experts, input logic [G*10-1:0] bound);
     logic [G-1:0] from;
-    e = {1'b0, ~ent[8:0]};
-    for (int g = 0; g < G; g++) from[g] = ent[EW-1] && e >= bound[g*10 +: 10];
+    for (int g = 0; g < G; g++) from[g] = idx < {1'b0, experts} && idx[9:0] >= bound[g*10 +: 10];
     group_of = from & ~{1'b0, from[G-1:1]};
+  endfunction
+  // What lies beside a logit in the buffer: {present, number of the group}. Later passes need not look for it.
+  function automatic logic [3:0] tag_of(input logic [G-1:0] group);
+    tag_of = {group != '0, 3'd0};
+    for (int g = 0; g < G; g++) if (group[g]) tag_of[2:0] = tag_of[2:0] | 3'(g);
   endfunction
 
   // ---- entry: a place must be free for the row, and rows end GAP cycles apart
   logic [LGN:0] inside_q;      // whole rows that came and did not leave
   logic [4:0] gap_q;
   logic accept, row_end, rd_end;
-  assign in_ready_o = in_bias_i || (inside_q != (LGN + 1)'(N) && !(in_last_i && gap_q != '0));
+  logic full_q, near_q;        // inside_q is N; gap_q is not 0
+  assign in_ready_o = in_bias_i || (!full_q && !(in_last_i && near_q));
   assign accept = in_valid_i && in_ready_o;
   assign row_end = accept && in_last_i && !in_bias_i;
   always_ff @(posedge clk_i) begin
     if (rst_i) begin
       inside_q <= '0;
       gap_q <= '0;
+      full_q <= 1'b0;
+      near_q <= 1'b0;
     end else begin
       inside_q <= inside_q + (LGN + 1)'(row_end) - (LGN + 1)'(rd_end);
+      if (row_end != rd_end) full_q <= row_end && inside_q == (LGN + 1)'(N - 1);
+      near_q <= row_end || gap_q > 5'd1;
       if (row_end) gap_q <= 5'(GAP - 1);
       else if (gap_q != '0) gap_q <= gap_q - 5'd1;
+    end
+  end
+
+  // The beat comes from a block RAM, so it rests once before the scores.
+  logic i_v_q, i_bias_q, i_last_q;
+  logic [LGP-1:0] i_off_q;
+  logic [P*32-1:0] i_data_q;
+  always_ff @(posedge clk_i) begin
+    i_v_q <= accept && !rst_i;
+    if (accept) begin
+      i_bias_q <= in_bias_i;
+      i_last_q <= in_last_i;
+      i_off_q <= in_off_i;
+      i_data_q <= in_data_i;
     end
   end
 
@@ -101,7 +120,7 @@ module vb_router_rows #(
   logic [P*32-1:0] s_u, s_v_data;
   vb_router_score #(.P(P)) u_score (
     .clk_i, .rst_i, .sigmoid_i, .use_bias_i, .scored_i(sigmoid_i && (use_bias_i || groups_i != '0)),
-    .bias_i(in_bias_i), .valid_i(accept), .z_i(in_data_i), .off_i(in_off_i), .last_i(in_last_i),
+    .bias_i(i_bias_q), .valid_i(i_v_q), .z_i(i_data_q), .off_i(i_off_q), .last_i(i_last_q),
     .valid_o(s_v), .beat_o(s_beat), .off_o(s_off), .last_o(s_last), .u_o(s_u), .v_o(s_v_data));
 
   // ---- pass 1: into the place and to the ranking of groups
@@ -109,25 +128,36 @@ module vb_router_rows #(
   logic r_v_q, r_first_q, r_last_q;
   logic [P*32-1:0] r_key_q;
   logic [P*G-1:0] r_group_q;
-  logic [P*32-1:0] u2_mem [N << BW], u3_mem [N << BW], v3_mem [N << BW];  // one copy a reading pass
+  // One copy a reading pass, {tags, logits}; a place is never written while it is read.
+  (* no_rw_check *) logic [P*36-1:0] u2_mem [N << BW];
+  (* no_rw_check *) logic [P*36-1:0] u3_mem [N << BW];
+  (* no_rw_check *) logic [P*32-1:0] v3_mem [N << BW];
+  logic [P*4-1:0] s_tag;
+  logic [P*G-1:0] s_group;
   logic [N*BW-1:0] beats_q;    // index of the row's last beat
   logic [N*LGP-1:0] off_q;
+  always_comb begin : b_group
+    s_group = '0;
+    s_tag = '0;
+    if (s_v)
+      for (int l = 0; l < P; l++) begin
+        s_group[l*G +: G] = group_of({1'b0, s_beat, LGP'(l)} - 11'(s_off), experts_i, bound_q);
+        s_tag[l*4 +: 4] = tag_of(s_group[l*G +: G]);
+      end
+  end
   always_ff @(posedge clk_i) begin
     if (rst_i) wr_row_q <= '0;
     else if (s_v && s_last) wr_row_q <= wr_row_q + 1'b1;
     r_v_q <= s_v && !rst_i;
-    if (s_v) begin : b_pass1
-      logic [EW-1:0] ent;
-      u2_mem[{wr_row_q, s_beat}] <= s_u;
-      u3_mem[{wr_row_q, s_beat}] <= s_u;
+    if (s_v) begin
+      u2_mem[{wr_row_q, s_beat}] <= {s_tag, s_u};
+      u3_mem[{wr_row_q, s_beat}] <= {s_tag, s_u};
       v3_mem[{wr_row_q, s_beat}] <= s_v_data;
       r_first_q <= s_beat == '0;
       r_last_q <= s_last;
-      for (int l = 0; l < P; l++) begin
-        ent = entry(s_u[l*32 +: 32], {1'b0, s_beat, LGP'(l)}, 11'(s_off), experts_i);
-        r_key_q[l*32 +: 32] <= ent[9 +: 32];
-        r_group_q[l*G +: G] <= group_of(ent, bound_q);
-      end
+      for (int l = 0; l < P; l++)
+        r_key_q[l*32 +: 32] <= !s_tag[l*4+3] ? '0 : s_u[l*32+31] ? ~s_u[l*32 +: 32] : {1'b1, s_u[l*32 +: 31]};
+      r_group_q <= s_group;
     end
     if (s_v && s_last) begin
       // A loop over constant places is a decoder; a variable place on the left would be a barrel shifter as wide as the register.
@@ -151,11 +181,13 @@ module vb_router_rows #(
 
   // ---- pass 2: the k-th entry among the experts of the groups that stayed
   logic [LGN:0] ranked_q, known_q;  // rows that wait for pass 2, for pass 3
-  logic [LGN-1:0] row2_q, x2_row_q;
-  logic rd2_q, rd2_start, rd2_end, x2_v_q, x2_last_q;
+  logic [LGN-1:0] row2_q;
+  logic rd2_q, rd2_start, rd2_end, x2_v_q, x2_last_q, e2_v_q, e2_first_q, e2_last_q;
   logic [BW-1:0] beat2_q, x2_beat_q;
-  logic [P*32-1:0] u2_rd;
-  logic [P*EW-1:0] ent2;
+  logic [P*36-1:0] u2_rd;
+  logic [G-1:0] x2_keep_q;
+  logic [LGP-1:0] x2_off_q;
+  logic [P*EW-1:0] e2_q;
   assign rd2_start = !rd2_q && ranked_q != '0;
   assign rd2_end = rd2_q && beat2_q == beats_q[row2_q*BW +: BW];
   always_ff @(posedge clk_i) begin
@@ -182,20 +214,21 @@ module vb_router_rows #(
     x2_v_q <= rd2_q && !rst_i;
     if (rd2_q) begin
       u2_rd <= u2_mem[{row2_q, beat2_q}];
-      x2_row_q <= row2_q;
+      x2_keep_q <= keep_q[row2_q*G +: G];
+      x2_off_q <= off_q[row2_q*LGP +: LGP];
       x2_beat_q <= beat2_q;
       x2_last_q <= rd2_end;
     end
   end
-  always_comb begin : b_pass2
-    logic [EW-1:0] ent;
-    ent = '0;
-    ent2 = '0;
-    if (x2_v_q)
-      for (int l = 0; l < P; l++) begin
-        ent = entry(u2_rd[l*32 +: 32], {1'b0, x2_beat_q, LGP'(l)}, 11'(off_q[x2_row_q*LGP +: LGP]), experts_i);
-        if ((group_of(ent, bound_q) & keep_q[x2_row_q*G +: G]) != '0) ent2[l*EW +: EW] = ent;
-      end
+  always_ff @(posedge clk_i) begin
+    e2_v_q <= x2_v_q && !rst_i;
+    if (x2_v_q) begin
+      e2_first_q <= x2_beat_q == '0;
+      e2_last_q <= x2_last_q;
+      for (int l = 0; l < P; l++)
+        e2_q[l*EW +: EW] <= entry(u2_rd[P*32+l*4+3] && x2_keep_q[u2_rd[P*32+l*4 +: 3]], u2_rd[l*32 +: 32],
+                                  9'({x2_beat_q, LGP'(l)} - 10'(x2_off_q)));
+    end
   end
 
   logic top_done, rd_start;
@@ -203,7 +236,7 @@ module vb_router_rows #(
   logic [LGN-1:0] top_row_q, rd_row_q;
   logic [N*EW-1:0] kth_q;
   vb_router_topk #(.P(P)) u_topk (
-    .clk_i, .rst_i, .valid_i(x2_v_q), .first_i(x2_beat_q == '0), .last_i(x2_last_q), .ent_i(ent2), .k_i,
+    .clk_i, .rst_i, .valid_i(e2_v_q), .first_i(e2_first_q), .last_i(e2_last_q), .ent_i(e2_q), .k_i,
     .done_o(top_done), .kth_o(top_kth));
   always_ff @(posedge clk_i) begin
     if (rst_i) begin
@@ -252,7 +285,8 @@ module vb_router_rows #(
     end else if (rd_q) cnt_q <= cnt_q + 1'b1;
   end
 
-  logic [P*32-1:0] u3_rd, v3_rd;
+  logic [P*36-1:0] u3_rd;
+  logic [P*32-1:0] v3_rd;
   always_ff @(posedge clk_i) begin
     if (rd_q && cnt_q != '0) begin
       u3_rd <= u3_mem[{rd_row_q, rd_beat}];
@@ -282,25 +316,24 @@ module vb_router_rows #(
       x_off_q <= b_off_q;
     end
   end
-  assign w_valid_o = x_v_q;
-  assign w_max_o = x_max_q;
-  assign w_first_o = x_first_q;
-  assign w_last_o = x_last_q;
-  assign w_bank_o = x_bank_q;
-  assign w_kth_o = x_kth_q;
-  always_comb begin
-    w_z_o = v3_rd;
-    w_ent_o = '0;
-    w_keep_o = '0;
-    if (x_v_q && x_max_q) w_z_o[31:0] = x_key_q[31] ? {1'b0, x_key_q[30:0]} : ~x_key_q;  // key -> logit
-    if (x_v_q && !x_max_q)
+  always_ff @(posedge clk_i) begin
+    w_valid_o <= x_v_q && !rst_i;
+    if (x_v_q) begin
+      w_max_o <= x_max_q;
+      w_first_o <= x_first_q;
+      w_last_o <= x_last_q;
+      w_bank_o <= x_bank_q;
+      w_kth_o <= x_kth_q;
+      w_z_o <= v3_rd;
+      if (x_max_q) w_z_o[31:0] <= x_key_q[31] ? {1'b0, x_key_q[30:0]} : ~x_key_q;  // key -> logit
       for (int l = 0; l < P; l++) begin
-        w_ent_o[l*EW +: EW] = entry(u3_rd[l*32 +: 32], {1'b0, x_beat_q, LGP'(l)}, 11'(x_off_q), experts_i);
-        w_keep_o[l] = (group_of(w_ent_o[l*EW +: EW], bound_q) & x_keep_q) != '0;
+        w_ent_o[l*EW +: EW] <= entry(!x_max_q && u3_rd[P*32+l*4+3], u3_rd[l*32 +: 32], 9'({x_beat_q, LGP'(l)} - 10'(x_off_q)));
+        w_keep_o[l] <= x_keep_q[u3_rd[P*32+l*4 +: 3]];
       end
+    end
   end
 
-  assign busy_o = inside_q != '0 || x_v_q;
+  assign busy_o = inside_q != '0 || x_v_q || w_valid_o;
 
   always_ff @(posedge clk_i) begin
     if (!rst_i) begin

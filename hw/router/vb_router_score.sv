@@ -73,7 +73,7 @@ module vb_router_score #(
   logic [P*32-1:0] bank_rd, bias_q;
   assign {at_beat, at_off} = meta_q[(SIG-3)*MW + 1 +: MW - 1];
   for (genvar j = 0; j < P; j++) begin : g_bank
-    logic [31:0] bias_mem [1 << BW];
+    (* no_rw_check *) logic [31:0] bias_mem [1 << BW];
     logic [BW-1:0] at;
     // Expert e lies in bank e mod P; in a row that starts at lane off it is found in lane e + off.
     assign at = at_beat - BW'(32'(at_off) + j >= P);

@@ -12,7 +12,8 @@ module vb_router_weigh #(
   parameter int unsigned P = 8,
   localparam int unsigned K = 16,
   localparam int unsigned EW = 42,
-  localparam int unsigned BANKS = 4
+  localparam int unsigned BANKS = 4,
+  localparam int unsigned LGP = $clog2(P)
 ) (
   input  logic                  clk_i,
   input  logic                  rst_i,
@@ -82,21 +83,23 @@ module vb_router_weigh #(
   end
   always_ff @(posedge clk_i) if (s_valid[0] && ctx_q[4][CW-1]) m_q <= $signed(s[31:0]);
   assign w = sigmoid_i ? c_z : lane_w;
-  assign unused_mid = ^{s, s_valid, w_valid};
+  assign unused_mid = ^{s, s_valid, w_valid, c_here};
 
-  // ---- sum of a beat, then of the token
+  // ---- sum of a beat, then of the token (nobody looks at that of a sigmoid job)
   logic sum_v_q, sum_first_q, sum_last_q;
   logic [1:0] sum_bank_q;
-  logic [47:0] beat_q, acc_q, acc_d;
+  logic [31+LGP:0] beat_q;
+  logic [47:0] acc_q, acc_d;
   logic data;
+  logic [P-1:0] add_q;
   assign data = v_q[LAT-1] && !c_max;
-  assign acc_d = (sum_first_q ? 48'd0 : acc_q) + beat_q;
+  assign acc_d = (sum_first_q ? 48'd0 : acc_q) + 48'(beat_q);
   always_ff @(posedge clk_i) begin
     sum_v_q <= data && !rst_i;
     if (data) begin : b_sum
-      logic [47:0] t;
+      logic [31+LGP:0] t;
       t = '0;
-      for (int l = 0; l < P; l++) if (renorm_i ? c_sel[l] : c_here[l]) t = t + 48'(w[l*32 +: 32]);
+      for (int l = 0; l < P; l++) if (add_q[l]) t = t + (32 + LGP)'(lane_w[l*32 +: 32]);
       beat_q <= t;
       sum_first_q <= c_first;
       sum_last_q <= c_last;
@@ -105,49 +108,77 @@ module vb_router_weigh #(
     if (sum_v_q) acc_q <= acc_d;
   end
 
-  // ---- selected lanes to the next free places of the bank
-  logic [4:0] fill_q, fill_d;
-  logic [7:0] top_q, top_d;     // largest exponent field among the selected (sigmoid)
-  logic [K-1:0] put;
-  logic [K*41-1:0] put_ent;
-  always_comb begin : b_compact
-    logic [4:0] pos;
-    pos = c_first ? 5'd0 : fill_q;
-    top_d = c_first ? 8'd0 : top_q;
-    put = '0;
-    put_ent = '0;
-    if (data && c_sel != '0) begin
+  // ---- which lanes the sum takes, how many are selected in the lanes before each, and the largest exponent field among the selected (sigmoid):
+  // the beat's own a cycle before it is at the end of the lanes
+  logic [P-1:0] b_sel, b_here;
+  logic [P*32-1:0] b_z;
+  logic [P*(LGP+1)-1:0] before_q;
+  logic [LGP:0] count_q;
+  logic [7:0] beat_top_q;
+  assign {b_sel, b_here, b_z} = {ctx_q[LAT-2][P*42 +: P], ctx_q[LAT-2][P*41 +: P], ctx_q[LAT-2][P*32-1:0]};
+  always_ff @(posedge clk_i)
+    if (v_q[LAT-2]) begin : b_before
+      logic [LGP:0] n;
+      logic [P*8-1:0] top;
+      n = '0;
+      top = '0;
       for (int l = 0; l < P; l++) begin
-        if (c_sel[l]) begin
-          for (int k = 0; k < K; k++) begin
-            if (pos == 5'(k)) begin
-              put[k] = 1'b1;
-              put_ent[k*41 +: 41] = {c_idx[l*9 +: 9], w[l*32 +: 32]};
-            end
-          end
-          pos = pos + 5'd1;
-          if (w[l*32+23 +: 8] > top_d) top_d = w[l*32+23 +: 8];
-        end
+        before_q[l*(LGP+1) +: LGP+1] <= n;
+        n = n + (LGP + 1)'(b_sel[l]);
+        if (b_sel[l]) top[l*8 +: 8] = b_z[l*32+23 +: 8];
+      end
+      count_q <= n;
+      add_q <= renorm_i ? b_sel : b_here;
+      if (sigmoid_i) begin
+        for (int h = P / 2; h > 0; h = h / 2)
+          for (int l = 0; l < h; l++) if (top[(l+h)*8 +: 8] > top[l*8 +: 8]) top[l*8 +: 8] = top[(l+h)*8 +: 8];
+        beat_top_q <= top[7:0];
       end
     end
-    fill_d = pos;
+
+  // ---- selected lanes to the next free places of the bank. Place p lies in RAM p mod P, so every RAM takes one of a beat at most.
+  logic [4:0] fill_q, fill, fill_d;
+  logic [7:0] top_q, top_d;
+  logic [P-1:0] put;
+  logic [P*41-1:0] put_ent;
+  logic [P*(6-LGP)-1:0] put_at;
+  assign fill = c_first ? 5'd0 : fill_q;
+  assign fill_d = fill + 5'(count_q);
+  assign top_d = c_first || beat_top_q > top_q ? beat_top_q : top_q;
+  always_comb begin : b_compact
+    logic [3:0] place;
+    place = '0;
+    put = '0;
+    put_ent = '0;
+    put_at = '0;
+    if (data && c_sel != '0) begin
+      for (int l = 0; l < P; l++) begin
+        place = fill[3:0] + 4'(before_q[l*(LGP+1) +: LGP+1]);
+        for (int r = 0; r < P; r++)
+          if (c_sel[l] && place[LGP-1:0] == LGP'(r)) begin
+            put[r] = 1'b1;
+            put_ent[r*41 +: 41] = put_ent[r*41 +: 41] | {c_idx[l*9 +: 9], w[l*32 +: 32]};
+            put_at[r*(6-LGP) +: 6-LGP] = put_at[r*(6-LGP) +: 6-LGP] | (6 - LGP)'({c_bank, place} >> LGP);
+          end
+      end
+    end
   end
   always_ff @(posedge clk_i) begin
     if (data) fill_q <= fill_d;
     if (data && sigmoid_i) top_q <= top_d;
   end
 
-  logic [BANKS*K*41-1:0] bank_q;
+  logic [P*41-1:0] rd, al;
+  for (genvar r = 0; r < P; r++) begin : g_ram
+    (* ram_style = "distributed" *) logic [40:0] bank_mem [BANKS * K / P];
+    always_ff @(posedge clk_i) if (put[r]) bank_mem[put_at[r*(6-LGP) +: 6-LGP]] <= put_ent[r*41 +: 41];
+    assign rd[r*41 +: 41] = bank_mem[(6 - LGP)'({rd_bank_i, rd_slot_i} >> LGP)];
+    assign al[r*41 +: 41] = bank_mem[(6 - LGP)'({al_bank_i, al_slot_i} >> LGP)];
+  end
+
   logic [BANKS*48-1:0] total_q;
   logic [BANKS*8-1:0] bank_top_q;
-  // One block under one condition: most cycles select nothing.
   always_ff @(posedge clk_i) begin
-    if (put != '0) begin
-      for (int b = 0; b < BANKS; b++)
-        if (c_bank == 2'(b))
-          for (int k = 0; k < K; k++)
-            if (put[k]) bank_q[(b*K + k)*41 +: 41] <= put_ent[k*41 +: 41];
-    end
     for (int b = 0; b < BANKS; b++) begin
       if (data && c_last && sigmoid_i && c_bank == 2'(b)) bank_top_q[b*8 +: 8] <= top_d;
       if (sum_v_q && sum_last_q && sum_bank_q == 2'(b)) total_q[b*48 +: 48] <= acc_d;
@@ -158,8 +189,8 @@ module vb_router_weigh #(
     ready_bank_o <= sum_bank_q;
   end
   assign busy_o = v_q != '0 || sum_v_q || ready_o;
-  assign {rd_id_o, rd_w_o} = bank_q[{rd_bank_i, rd_slot_i}*41 +: 41];
-  assign al_w_o = bank_q[{al_bank_i, al_slot_i}*41 +: 32];
+  assign {rd_id_o, rd_w_o} = rd[rd_slot_i[LGP-1:0]*41 +: 41];
+  assign al_w_o = al[al_slot_i[LGP-1:0]*41 +: 32];
   assign al_top_o = bank_top_q[al_bank_i*8 +: 8];
   assign top_o = bank_top_q[sum_bank_i*8 +: 8];
   assign sum_o = total_q[sum_bank_i*48 +: 48];

@@ -13,10 +13,10 @@ enum {
   BANKS = 4,    ///< vb_router_weigh
   QUEUE = 64,   ///< beats of an output stream
   HISTORY = 16, ///< tokens whose times are still looked at
-  SCORE = 20,   ///< accepted beat to the token buffer
+  SCORE = 21,   ///< accepted beat to the token buffer
   RANK = 16,    ///< last beat in the buffer to rank_done, without the levels of the scan
-  TOPK = 3,     ///< last beat read to top_done
-  WEIGH = 13,   ///< last beat read to ready_o
+  TOPK = 4,     ///< last beat read to top_done
+  WEIGH = 14,   ///< last beat read to ready_o
   ALIGN = 4,    ///< last weight added to ready_o
   DIVIDE = 20,  ///< div_take_o to the result: vb_unorm 2, vb_recip 16
   GATE = 11,    ///< issue to valid_o
