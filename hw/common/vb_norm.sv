@@ -53,15 +53,22 @@ module vb_norm #(
     e1_q    <= e_i;
   end
 
-  // 2: all but the last of the others
+  // 2: all but the last of the others. Which nibbles are zero moves along: nothing waits for a wide comparison.
   always_ff @(posedge clk_i) if (v1_q) begin : lead
     logic [W-1:0] a;
+    logic [31:0] top;
+    logic [7:0] zero;  // nibbles of it
     logic [TW-1:0] left;
     a = a1_q;
     left = left1_q;
+    top = 32'({a, 32'd0} >> W);
+    for (int i = 0; i < 8; i++) zero[i] = top[31 - 4*i -: 4] == 4'd0;
     for (int k = TW - (MAG ? 3 : 2); k >= 1; k--) begin
-      left[k] = (a >> (W - (1 << k))) == '0;
-      if (left[k]) a = a << (1 << k);
+      left[k] = (k > 1) ? (zero | (8'hff << (1 << k) / 4)) == '1 : a[W-1 -: 2] == 2'd0;
+      if (left[k]) begin
+        a = a << (1 << k);
+        zero = zero >> (1 << k) / 4;
+      end
     end
     a2_q    <= a;
     left2_q <= left;
