@@ -156,14 +156,16 @@ module vb_axi_wr #(
   assign load = in_valid_i && in_ready_o;
   assign q_pop = load && beat_last;
 
-  logic [BYTES-1:0] lo_mask, hi_mask, strb_d;
-  assign lo_mask = (beat_first && q_first) ? {BYTES{1'b1}} << q_head : {BYTES{1'b1}};
-  assign hi_mask = (beat_last && q_last) ? {BYTES{1'b1}} >> ~q_tail : {BYTES{1'b1}};
-  assign strb_d = lo_mask & hi_mask;
+  logic [LGB-1:0] lo, hi;      // first and last byte of the beat
+  logic [BYTES-1:0] strb_d;
+  assign lo = (beat_first && q_first) ? q_head : '0;
+  assign hi = (beat_last && q_last) ? q_tail : '1;
+  assign strb_d = ({BYTES{1'b1}} << lo) & ({BYTES{1'b1}} >> ~hi);
 
   logic wvalid_q, wlast_q;
   logic [DW-1:0] wdata_q;
   logic [BYTES-1:0] wstrb_q;
+  logic [7:0] bytes_q;
   assign wvalid_o = wvalid_q;
   assign wdata_o = wdata_q;
   assign wstrb_o = wstrb_q;
@@ -180,15 +182,13 @@ module vb_axi_wr #(
     if (load) begin
       wdata_q <= in_data_i;
       wstrb_q <= strb_d;
+      bytes_q <= 8'(hi) - 8'(lo) + 8'd1;
       wlast_q <= beat_last;
     end
   end
 
   assign beat_o = wvalid_q && wready_i;
-  always_comb begin
-    beat_bytes_o = 8'd0;
-    if (wvalid_q) for (int b = 0; b < BYTES; b++) beat_bytes_o = beat_bytes_o + 8'(wstrb_q[b]);
-  end
+  assign beat_bytes_o = bytes_q;
 
   // ---- responses
   assign bready_o = 1'b1;
