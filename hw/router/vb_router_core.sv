@@ -168,7 +168,7 @@ module vb_router_core #(
     .clk_i, .rst_i, .start_i, .addr_i({addr_i[4*AW +: AW], addr_i[2*AW +: AW], addr_i[0 +: AW]}),
     .bytes_i({pair_bytes, CW'({experts_i, 2'b00}), pair_bytes}),
     .word_valid_i(g_valid || hist_v), .word_i(g_valid ? {23'd0, g_id} : hist),
-    .word_last_i(g_valid ? g_last : hist_last), .beat_valid_i(beat_v), .beat_i(beat), 
+    .word_last_i(g_valid ? g_last : hist_last), .beat_valid_i(beat_v), .beat_i(beat),
     .token_room_o(x_token_room), .word_room_o(x_word_room),
     .chunk_valid_o(x_cv), .chunk_take_i(x_take), .chunk_addr_o(x_addr), .chunk_bytes_o(x_bytes),
     .chunk_beats_o(x_beats), .pop_i(x_pop), .data_o(x_data), .done_o(x_done));
@@ -176,7 +176,7 @@ module vb_router_core #(
     .clk_i, .rst_i, .start_i, .addr_i({AW'(0), addr_i[3*AW +: AW], addr_i[1*AW +: AW]}),
     .bytes_i({CW'(0), CW'({experts_i, 2'b00}) + CW'(4), pair_bytes}),
     .word_valid_i(g_valid || word_v), .word_i(!g_valid ? offset : g_stays ? g_gate : 32'd0),
-    .word_last_i(g_valid ? g_last : off_last), .beat_valid_i(1'b0), .beat_i('0), 
+    .word_last_i(g_valid ? g_last : off_last), .beat_valid_i(1'b0), .beat_i('0),
     .token_room_o(y_token_room), .word_room_o(y_word_room),
     .chunk_valid_o(y_cv), .chunk_take_i(y_take), .chunk_addr_o(y_addr), .chunk_bytes_o(y_bytes),
     .chunk_beats_o(y_beats), .pop_i(y_pop), .data_o(y_data), .done_o(y_done));
