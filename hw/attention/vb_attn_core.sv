@@ -199,7 +199,6 @@ module vb_attn_core #(
 
   // ---- C, D, E: the key; who attends it
   logic c_v_q, d_v_q, e_v_q, f_v_q, c_seen_q;
-  logic [7:0] c_ek_q;
   logic [NW-1:0] c_key_q, d_key_q, e_key_q;
   logic [NBV*8-1:0] c_vc_q, d_vc_q, e_vc_q;
   logic [20:0] c_rel_q;
@@ -213,7 +212,6 @@ module vb_attn_core #(
       logic [20:0] n;
       n = base_i + 21'(p_key);
       c_rel_q  <= (n < na_i) ? n : n - na_i + start_i;
-      c_ek_q   <= p_ek;
       c_key_q  <= p_key;
       c_seen_q <= p_seen;
       c_vc_q   <= p_vc;
@@ -322,8 +320,8 @@ module vb_attn_core #(
       .clk_i, .rst_i, .clear_i, .track_i,
       .qc_we_i(q_word_i && first && q_row_i == RW'(r)), .q_codes_i(codes), .q_max_i(kmax),
       .v1_i(k_v_q[0]), .blk1_i(blk1_q), .kd1_i(kd1_q), .v2_i(k_v_q[1]), .v3_i(k_v_q[2]),
-      .sub_first3_i(sub_first_q[2]), .dot_i(dot), .p_valid_i(p_v), .p_first_i(p_first),
-      .c_valid_i(c_v_q), .c_ek_i(c_ek_q), .d_valid_i(d_v_q), .d_act_i(d_act_q[r]), .e_valid_i(e_v_q),
+      .sub_first3_i(sub_first_q[2]), .dot_i(dot), .p_valid_i(p_v), .p_first_i(p_first), .p_ek_i(p_ek),
+      .c_valid_i(c_v_q), .d_valid_i(d_v_q), .d_act_i(d_act_q[r]), .e_valid_i(e_v_q),
       .m_we_i(m_we_i[r]), .m_i($signed(m_i[r*32 +: 32])), .score_o(score[r*32 +: 32]), .m_o(m_o[r*32 +: 32]),
       .bad_o(bad_m[r]));
     vb_attn_erow #(.NBV(NBV)) u_e (

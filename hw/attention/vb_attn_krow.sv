@@ -28,8 +28,8 @@ module vb_attn_krow #(
   input  logic signed [31:0] dot_i,       ///< stage 3
   input  logic               p_valid_i,   ///< a whole block is in D
   input  logic               p_first_i,   ///< the first block of its key
+  input  logic [7:0]         p_ek_i,      ///< the key's largest code, with its last block
   input  logic               c_valid_i,   ///< the accumulator holds a whole key
-  input  logic [7:0]         c_ek_i,
   input  logic               d_valid_i,
   input  logic               d_act_i,     ///< the row attends this key
   input  logic               e_valid_i,
@@ -80,6 +80,7 @@ module vb_attn_krow #(
 
   // C: t = SHR_RNE(D, s - 8) = SHR_RNE(D * 2^8, s)
   logic signed [35:0] acc_q;  // 18 blocks of at most 2^19 * 2^8
+  logic signed [10:0] c_e_q;  // the whole key's exponent
   always_ff @(posedge clk_i) if (p_valid_i) begin : accumulate
     logic signed [31:0] x;  // 29 bits, one below the unit: the round bit
     logic up;
@@ -87,37 +88,50 @@ module vb_attn_krow #(
     up = (x & ~(32'hffff_ffff << sh_p)) != 32'd0;  // something is left below the round bit
     x  = x >>> sh_p;
     up = x[0] && (up || x[1]);
+    c_e_q <= eq_q + $signed({3'd0, p_ek_i});
     acc_q <= (p_first_i ? 36'sd0 : acc_q) + 36'($signed(x[31:1])) + 36'(up);
   end
 
-  // D: acc * 2^(EQ + EK - 254 - 8 + 16), shift amounts clamped where the result no longer depends on them
-  logic [35:0] mag_q;
-  logic neg_q, right_q;
-  logic [5:0] amt_q;
+  // D: magnitude, and acc * 2^(EQ + EK - 254 - 8 + 16) by multiples of 16. Shift amounts are clamped where the result no longer
+  // depends on them. acc < 2^32 (18 blocks of 127 * 127 * 32 * 2^8), so a shift to the right cannot overflow.
+  logic [32:0] x_q;  // one bit below the unit: the round bit
+  logic neg_q, right_q, lost_q;
+  logic [3:0] amt_q;
   always_ff @(posedge clk_i) if (c_valid_i) begin : split
-    logic signed [10:0] e, a;
-    e = eq_q + $signed({3'd0, c_ek_i});
-    a = e[10] ? -e : e;
+    logic [31:0] m;
+    logic [10:0] a;
+    m = acc_q[35] ? 32'(-acc_q) : 32'(acc_q);
+    a = c_e_q[10] ? -c_e_q : c_e_q;
     neg_q   <= acc_q[35];
-    mag_q   <= acc_q[35] ? -acc_q : acc_q;
-    right_q <= e[10];
-    amt_q   <= e[10] ? ((a > 11'sd37) ? 6'd37 : a[5:0]) : ((a > 11'sd31) ? 6'd31 : a[5:0]);
+    right_q <= c_e_q[10];
+    if (c_e_q[10]) begin
+      if (a > 11'd37) a = 11'd37;
+      x_q    <= a[5] ? {32'd0, m[31]} : a[4] ? {16'd0, m[31:15]} : {m, 1'b0};
+      lost_q <= a[5] ? m[30:0] != 31'd0 : a[4] && m[14:0] != 15'd0;
+    end else begin
+      if (a > 11'd31) a = 11'd31;
+      x_q    <= a[4] ? {m[15:0], 17'd0} : {m, 1'b0};
+      lost_q <= a[4] && m[31:16] != 16'd0;
+    end
+    amt_q <= a[3:0];
   end
 
-  // E: round or saturate. acc < 2^32 (18 blocks of 127 * 127 * 32 * 2^8), so a shift to the right cannot overflow.
+  // E: the other bits of the shift; round or saturate
   always_ff @(posedge clk_i) if (d_valid_i) begin : scale
-    logic [32:0] z;  // one bit below the unit: the round bit
+    logic [32:0] z;
+    logic [46:0] w;
     logic [31:0] y;
     logic up, sat;
     up  = 1'b0;
     sat = 1'b0;
     if (right_q) begin
-      z  = 33'({mag_q, 1'b0} >> amt_q);
-      up = z[0] && (z[1] || ({mag_q, 1'b0} & ~(37'h1f_ffff_ffff << amt_q)) != 37'd0);
+      z  = x_q >> amt_q;
+      up = z[0] && (z[1] || lost_q || (x_q & ~(33'h1_ffff_ffff << amt_q)) != 33'd0);
       y  = z[32:1];
     end else begin
-      y   = 32'(mag_q << amt_q[4:0]);
-      sat = (mag_q >> ~amt_q[4:0]) != 36'd0;  // ~amt: 31 - amt
+      w   = {15'd0, x_q[32:1]} << amt_q;
+      sat = lost_q || w[46:31] != 16'd0;
+      y   = w[31:0];
     end
     // -(y + up) = ~y + !up: one carry for both
     score_o <= !d_act_i ? vb_attn_pkg::NoScore : sat ? (neg_q ? 32'h8000_0001 : 32'h7fff_ffff)
@@ -125,7 +139,7 @@ module vb_attn_krow #(
   end
 
   always_ff @(posedge clk_i) if (!rst_i) begin
-    a_acc: assert (!d_valid_i || mag_q < 36'h1_0000_0000);
+    a_acc: assert (!c_valid_i || (acc_q > -36'sh1_0000_0000 && acc_q < 36'sh1_0000_0000));
   end
 
   // F: maximum over the attended keys; NoScore is below every score

@@ -236,7 +236,7 @@ module vb_attn_out #(
     vb_norm #(.W(64), .EW(8)) u_num (
       .clk_i, .rst_i, .valid_i(v1_q && full_mode), .n_i(n1), .neg_i(1'b0), .e_i(8'sd0), .valid_o(n1_v[l]), .z_o(z1[l*32 +: 32]));
     always_ff @(posedge clk_i) if (n1_v[l]) begin : scale
-      p5_q <= {34'd0, z1[l*32 +: 31] != 31'd0, z1[l*32 +: 23]} * {26'd0, r4};  // 24 x 32 bits
+      p5_q <= {34'd0, z1[l*32+29 +: 2] != 2'd0, z1[l*32 +: 23]} * {26'd0, r4};  // 24 x 32 bits; NORM flushes below 2^-62
       neg5_q <= z1[l*32+31];
       e5_q <= e4 + $signed({10'd0, z1[l*32+23 +: 8]});
     end

@@ -35,18 +35,20 @@ module vb_unorm (
   always_ff @(posedge clk_i) if (v1_q) begin : fine
     logic [47:0] a;
     logic [5:0] left;
-    logic carry;
-    logic [30:0] low;
+    logic [7:0] zero;  // pairs of bits at the top: they move along, so that nothing waits for a wide comparison
     logic signed [6:0] e;
     a = a1_q;
     left = {left1_q, 4'd0};
+    for (int i = 0; i < 8; i++) zero[i] = a[47 - 2*i -: 2] == 2'd0;
     for (int k = 3; k >= 0; k--) begin
-      left[k] = (a >> (48 - (1 << k))) == 48'd0;
-      if (left[k]) a = a << (1 << k);
+      left[k] = (k > 0) ? (zero | (8'hff << (1 << k) / 2)) == '1 : !a[47];
+      if (left[k]) begin
+        a = a << (1 << k);
+        zero = zero >> (1 << k) / 2;
+      end
     end
-    {carry, low} = {1'b0, a[46:16]} + 32'(a[15]);  // the top bit is 1 by construction, also after a carry
-    u_o <= {1'b1, low};
+    u_o <= {1'b1, a[46:16] + 31'(a[15])};  // the top bit is 1 by construction, also after a carry
     e = 7'sd32 - $signed({1'b0, left});
-    e_o <= carry ? e + 7'sd1 : e;
+    e_o <= a[46:15] == '1 ? e + 7'sd1 : e;
   end
 endmodule
