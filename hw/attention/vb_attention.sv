@@ -236,7 +236,7 @@ module vb_attention #(
   logic [LANES*64-1:0] num;
   logic [ROWS*64-1:0] l_sum;
   logic [ROWS*32-1:0] r_div;
-  logic [ROWS*7-1:0] le_q;
+  logic [ROWS*8-1:0] le_q;
   logic [ROWS-1:0] div_start, div_done, div_open_q;
   logic [31:0] u;
   logic signed [6:0] ue;
@@ -244,7 +244,7 @@ module vb_attention #(
   vb_attn_core #(.ROWS(ROWS), .LANES(LANES), .NBK(NBK), .NBV(NBV), .NMAX(NMAX)) u_core (
     .clk_i(ap_clk), .rst_i(rst), .clear_i(clear), .restart_i(restart), .track_i(track), .peaks_i(peaks), .nbk_i(nbk),
     .nbv_i(nbv), .shared_i(args[64*vb_attn_pkg::ArgFlags]), .q_word_i(q_word), .k_word_i(k_word), .v_word_i(v_word),
-    .values_i(state == vb_attn_pkg::StVal),
+    .values_i(state[1]),  // StVal among StQ, StKey and StVal
     .s_step_i(s_step), .word_i(word), .head_i(head), .seen_i(head_seen), .q_row_i(q_row), .rec_last_o(rec_last),
     .list_i(args[64*vb_attn_pkg::ArgListBlock +: 32] != 32'd0), .base_i(base), .na_i(na), .start_i(start_key),
     .keep_i(keep), .hi_i(hi), .lo_i(lo), .m_we_i(m_we), .m_i(m_in), .m_o(m_max), .sink_i(sink_q), .x_step_i(x_step),
@@ -263,7 +263,7 @@ module vb_attention #(
   always_ff @(posedge ap_clk) begin
     urow1_q <= recip_row;
     urow2_q <= urow1_q;
-    if (u_valid) le_q[7*urow2_q +: 7] <= ue;
+    if (u_valid) le_q[8*urow2_q +: 8] <= 8'(ue);
     if (rst) div_open_q <= '0;
     else     div_open_q <= (div_open_q | div_start) & ~div_done;
   end

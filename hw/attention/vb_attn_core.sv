@@ -79,15 +79,19 @@ module vb_attn_core #(
   // ---- position in the record, in words
   logic word, sub_last, first;
   logic [SW-1:0] sub_q;
-  logic [4:0] blk_q, nb;
+  logic [4:0] blk_q, nb, last_k_q, last_v_q;
   logic [NW-1:0] key_q;
   assign word       = q_word_i || k_word_i || v_word_i;
   assign nb         = v_word_i ? nbv_i : nbk_i;
   assign sub_last   = (sub_q == SW'(SUBW - 1));
   assign first      = (blk_q == 5'd0) && (sub_q == '0);
-  assign rec_last_o = sub_last && (values_i ? blk_q == nbv_i - 5'd1 : blk_q == nbk_i - 5'd1);
+  assign rec_last_o = sub_last && blk_q == (values_i ? last_v_q : last_k_q);
 
   always_ff @(posedge clk_i) begin
+    if (clear_i) begin
+      last_k_q <= nbk_i - 5'd1;
+      last_v_q <= nbv_i - 5'd1;
+    end
     if (rst_i || restart_i) begin
       sub_q <= '0;
       blk_q <= '0;

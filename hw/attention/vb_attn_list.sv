@@ -49,7 +49,11 @@ module vb_attn_list #(
     if (re_i) sel_q <= at[LGE-1:0];
     if (re_i) over_sel_q <= at[NW];
   end
-  assign {bad_o, key_o} = over_sel_q ? over_q[KW*sel_q +: KW] : word_q[KW*sel_q +: KW];
+  always_comb begin
+    {bad_o, key_o} = '0;
+    for (int e = 0; e < E; e++)
+      if (sel_q == LGE'(e)) {bad_o, key_o} = over_sel_q ? over_q[e*KW +: KW] : word_q[e*KW +: KW];
+  end
 
   logic unused_skew;
   assign unused_skew = ^skew_i;

@@ -31,7 +31,7 @@ module vb_attn_out #(
   input  logic [ROWS*NBV*16-1:0] em_i,
   input  logic [ROWS*64-1:0]   l_i,
   input  logic [ROWS*32-1:0]   r_i,
-  input  logic [ROWS*7-1:0]    le_i,
+  input  logic [ROWS*8-1:0]    le_i,
   output logic                 rd_o,
   output logic [RW-1:0]        rd_row_o,
   output logic [NAW-1:0]       rd_addr_o,
@@ -62,6 +62,8 @@ module vb_attn_out #(
   logic cmd_busy_q;
   logic [RW:0] cmd_row_q;
   logic [LW-1:0] cmd_units, bytes_q;  // of 32 bytes
+  logic [AW-1:0] addr_q;
+  logic [RW-1:0] cmd_next;
   always_comb begin
     case (mode_i)
       vb_attn_pkg::ModeExp: cmd_units = LW'(nrows_i);
@@ -70,15 +72,21 @@ module vb_attn_out #(
     endcase
   end
   assign cmd_valid_o = cmd_busy_q;
-  assign cmd_addr_o  = full_mode ? oaddr_i[AW*cmd_row_q[RW-1:0] +: AW] : base_i;
+  assign cmd_addr_o  = addr_q;
   assign cmd_bytes_o = bytes_q;
+  assign cmd_next = RW'(cmd_row_q + (RW+1)'(1));
   always_ff @(posedge clk_i) begin
     if (rst_i) cmd_busy_q <= 1'b0;
     else if (go_i) cmd_busy_q <= 1'b1;
     else if (cmd_ready_i && (!full_mode || cmd_row_q == nrows_i - (RW+1)'(1))) cmd_busy_q <= 1'b0;
     if (go_i) bytes_q <= (mode_i == vb_attn_pkg::ModeMax) ? LW'(nrows_i) << 2 : cmd_units << 5;
-    if (go_i) cmd_row_q <= '0;
-    else if (cmd_busy_q && cmd_ready_i) cmd_row_q <= cmd_row_q + (RW+1)'(1);
+    if (go_i) begin
+      cmd_row_q <= '0;
+      addr_q    <= full_mode ? oaddr_i[AW-1:0] : base_i;
+    end else if (cmd_busy_q && cmd_ready_i) begin
+      cmd_row_q <= cmd_row_q + (RW+1)'(1);
+      for (int r = 0; r < ROWS; r++) if (cmd_next == RW'(r)) addr_q <= oaddr_i[r*AW +: AW];
+    end
   end
 
   // ---- items: one per unit, {row, unit of the row}
@@ -212,18 +220,17 @@ module vb_attn_out #(
   logic [OL-1:0] n1_v, n2_v;
   logic [OL*32-1:0] z1, z2;
   logic v5_q;
-  logic [RW-1:0] row2_q, row3_q, row4_q;
-  logic [BW-1:0] blk2_q, blk3_q, blk4_q;
-  logic signed [17:0] e4;
+  logic [RW-1:0] row2_q, row3_q;
+  logic [BW-1:0] blk2_q, blk3_q;
+  logic signed [17:0] e4_q;
+  logic [31:0] r4_q;
   always_ff @(posedge clk_i) if (full_mode) begin
     row2_q <= row1_q; blk2_q <= blk1_q;
     row3_q <= row2_q; blk3_q <= blk2_q;
-    row4_q <= row3_q; blk4_q <= blk3_q;
+    // without the numerator's own exponent: (EM - 127 - 24) + 32 - 63 - le - 150
+    e4_q <= 18'($signed(em_i[16*(32'(row3_q)*NBV + 32'(blk3_q)) +: 16])) - 18'($signed(le_i[8*row3_q +: 8])) - 18'sd332;
+    r4_q <= r_i[32*row3_q +: 32];
   end
-  // without the numerator's own exponent: (EM - 127 - 24) + 32 - 63 - le - 150
-  logic [31:0] r4;
-  assign e4 = 18'($signed(em_i[16*(32'(row4_q)*NBV + 32'(blk4_q)) +: 16])) - 18'($signed(le_i[7*row4_q +: 7])) - 18'sd332;
-  assign r4 = r_i[32*row4_q +: 32];
   always_ff @(posedge clk_i) v5_q <= n1_v[0] && !rst_i;
 
   for (genvar l = 0; l < OL; l++) begin : g_lane
@@ -236,9 +243,9 @@ module vb_attn_out #(
     vb_norm #(.W(64), .EW(8)) u_num (
       .clk_i, .rst_i, .valid_i(v1_q && full_mode), .n_i(n1), .neg_i(1'b0), .e_i(8'sd0), .valid_o(n1_v[l]), .z_o(z1[l*32 +: 32]));
     always_ff @(posedge clk_i) if (n1_v[l]) begin : scale
-      p5_q <= {34'd0, z1[l*32+29 +: 2] != 2'd0, z1[l*32 +: 23]} * {26'd0, r4};  // 24 x 32 bits; NORM flushes below 2^-62
+      p5_q <= {34'd0, z1[l*32+29 +: 2] != 2'd0, z1[l*32 +: 23]} * {26'd0, r4_q};  // 24 x 32 bits; NORM flushes below 2^-62
       neg5_q <= z1[l*32+31];
-      e5_q <= e4 + $signed({10'd0, z1[l*32+23 +: 8]});
+      e5_q <= e4_q + $signed({10'd0, z1[l*32+23 +: 8]});
     end
     vb_norm #(.W(58), .EW(18), .MAG(1'b1)) u_quo (
       .clk_i, .rst_i, .valid_i(v5_q), .n_i($signed(p5_q)), .neg_i(neg5_q), .e_i(e5_q), .valid_o(n2_v[l]), .z_o(z2[l*32 +: 32]));

@@ -79,7 +79,7 @@ module vb_attn_tile #(
   // ---- walk, and behind it the bounds of the row: B the token's numbers, C first and last key, D relative to key_begin
   logic b_v_q, b_first_q, c_v_q, c_first_q, d_v_q;
   logic [RW-1:0] b_row_q, c_row_q;
-  logic [32:0] b_lim_q, b_part_q, c_stop_q, c_low_q;
+  logic [32:0] b_lim_q, b_low_q, b_part_q, c_stop_q, c_low_q;
   always_ff @(posedge clk_i) begin
     if (rst_i) begin
       row_q   <= '0;
@@ -105,6 +105,7 @@ module vb_attn_tile #(
       b_row_q   <= row_q[RW-1:0];
       b_first_q <= row_q == '0;
       b_lim_q   <= lim_q;
+      b_low_q   <= (window == 32'd0 || lim_q <= {1'b0, window}) ? 33'd0 : lim_q - {1'b0, window};
       b_part_q  <= part_q;
     end
     if (job_i) begin
@@ -121,7 +122,7 @@ module vb_attn_tile #(
       part_q <= (lim_q == 33'd0) ? 33'd0 : lim_q - 33'd1 - {1'b0, rem_i};
     end else if (step) begin
       left_q <= left_q - 32'd1;
-      oaddr_o[AW*row_q[RW-1:0] +: AW] <= o_row_q;
+      for (int r = 0; r < ROWS; r++) if (row_q[RW-1:0] == RW'(r)) oaddr_o[r*AW +: AW] <= o_row_q;
       head_q  <= wrap ? 32'd0 : head_q + 32'd1;
       q_row_q <= wrap ? q_next : q_row_q + AW'(q_row_stride);
       o_row_q <= wrap ? o_next : o_row_q + AW'(o_row_stride);
@@ -138,23 +139,23 @@ module vb_attn_tile #(
   end
 
   always_ff @(posedge clk_i) begin : bounds
-    logic [32:0] low;
     logic [20:0] hi, lo;
-    low  = '0;
-    hi   = '0;
-    lo   = '0;
+    hi = '0;
+    lo = '0;
     if (b_v_q) begin
-      low = (window == 32'd0 || b_lim_q <= {1'b0, window}) ? 33'd0 : b_lim_q - {1'b0, window};
       c_stop_q  <= (b_lim_q < {1'b0, ke}) ? b_lim_q : {1'b0, ke};
-      c_low_q   <= (b_part_q > low) ? b_part_q : low;
+      c_low_q   <= (b_part_q > b_low_q) ? b_part_q : b_low_q;
       c_row_q   <= b_row_q;
       c_first_q <= b_first_q;
     end
     if (c_v_q) begin
       hi = relative(c_stop_q, kb);
       lo = relative(c_low_q, kb);
-      hi_o[21*c_row_q +: 21] <= hi;
-      lo_o[21*c_row_q +: 21] <= lo;
+      for (int r = 0; r < ROWS; r++)
+        if (c_row_q == RW'(r)) begin
+          hi_o[r*21 +: 21] <= hi;
+          lo_o[r*21 +: 21] <= lo;
+        end
       tile_hi_o <= hi;
       if (c_first_q) tile_lo_o <= lo;
     end else if (tile_i) begin

@@ -63,8 +63,6 @@ module vb_axi_rd #(
   localparam int unsigned BYTES = DW / 8;
   localparam int unsigned LGB = $clog2(BYTES);
   localparam int unsigned PAGE = 4096 / BYTES;  // beats of a 4 KiB page
-  localparam int unsigned LGP = $clog2(PAGE);
-  localparam int unsigned LGM = $clog2(MAX_BURST);
   localparam int unsigned FW = $clog2(DEPTH);
   if (DW < 64 || DW > 512 || (1 << LGB) != BYTES || MAX_BURST > 64 || DEPTH < MAX_BURST) begin : g_illegal
     $error("vb_axi_rd: DW 64..512 (power of two), MAX_BURST <= 64, DEPTH >= MAX_BURST");
@@ -75,29 +73,26 @@ module vb_axi_rd #(
   logic [AW-1:0] addr_q;
   logic [CW-1:0] left_q;
   logic [TAGW-1:0] tag_q;
-  logic [7:0] low, limit, burst;   // beats of the next burst, at most and exactly
-  logic [LGP-1:0] page;        // beat in its page
-  logic last_burst, issue, take;
+  logic [7:0] limit_q, burst;   // beats of the next burst, at most and exactly
+  logic [8:0] rest;            // behind the next burst
+  logic last_q, issue, take;
 
-  // Only the last MAX_BURST beats of a page can be cut short by it. Neither compares nor subtracts more bits than it must:
-  // ready leaves early.
-  assign page = addr_q[LGB +: LGP];
-  assign low = (page | LGP'(MAX_BURST - 1)) == '1 ? 8'(page) & 8'(MAX_BURST - 1) : 8'd0;
-  always_comb begin
-    limit = 8'd0;  // MAX_BURST - low
-    for (int i = 0; i <= LGM; i++) limit[i] = (i < LGM ? low[i] : 1'b1) ^ ((low & 8'((1 << i) - 1)) != 8'd0);
-  end
-  assign last_burst = (left_q >> 7) == '0 && 7'(left_q) <= 7'(limit);
-  assign burst = last_burst ? 8'(left_q) : limit;
+  // Limit and last are known a cycle early, so that ready and issue come from registers.
+  // number of a beat in its page, with ones above it
+  function automatic logic [8:0] beat_of(input logic [AW-1:0] address);
+    beat_of = 9'(address >> LGB) | ~9'(PAGE - 1);
+  endfunction
+  assign rest = beat_of(addr_q) + 9'(limit_q) | ~9'(PAGE - 1);
+  assign burst = last_q ? 8'(left_q) : limit_q;
 
   // ---- credits: beats of the FIFO that are neither stored nor promised to a burst in flight
   logic [FW:0] free_q;
   logic pop, room, tag_full, tag_empty;
 
-  assign room = last_burst ? 32'(free_q) >= 32'(8'(left_q)) : 32'(free_q) >= 32'(limit);
+  assign room = last_q ? 32'(free_q) >= 32'(8'(left_q)) : 32'(free_q) >= 32'(limit_q);
   assign issue = busy_q && room && !tag_full && (!arvalid_o || arready_i);
   assign take = cmd_valid_i && cmd_ready_o;
-  assign cmd_ready_o = !busy_q || (issue && last_burst);
+  assign cmd_ready_o = !busy_q || (issue && last_q);
 
   always_ff @(posedge clk_i) begin
     if (rst_i) begin
@@ -105,16 +100,20 @@ module vb_axi_rd #(
       free_q <= (FW + 1)'(DEPTH);
     end else begin
       if (take) busy_q <= 1'b1;
-      else if (issue && last_burst) busy_q <= 1'b0;
+      else if (issue && last_q) busy_q <= 1'b0;
       free_q <= free_q - (issue ? (FW + 1)'(burst) : '0) + (FW + 1)'(pop);
     end
     if (take) begin
       addr_q <= cmd_addr_i;
       left_q <= cmd_beats_i;
+      limit_q <= vb_pkg::burst_limit(beat_of(cmd_addr_i), 8'(MAX_BURST));
+      last_q <= vb_pkg::fits(cmd_beats_i, vb_pkg::burst_limit(beat_of(cmd_addr_i), 8'(MAX_BURST)));
       tag_q <= cmd_tag_i;
     end else if (issue) begin
-      addr_q <= addr_q + (AW'(limit) << LGB);  // behind the last burst neither is looked at
-      left_q <= left_q - CW'(limit);
+      addr_q <= addr_q + (AW'(limit_q) << LGB);  // behind the last burst none of these is looked at
+      left_q <= left_q - CW'(limit_q);
+      limit_q <= vb_pkg::burst_limit(rest, 8'(MAX_BURST));
+      last_q <= vb_pkg::fits(left_q - CW'(limit_q), vb_pkg::burst_limit(rest, 8'(MAX_BURST)));
     end
   end
 
@@ -159,7 +158,7 @@ module vb_axi_rd #(
     .clk_i, .rst_i, .push_i(rvalid_i), .data_i(rlast_i), .full_o(last_full),
     .pop_i(pop), .data_o(out_rlast), .empty_o(last_empty), .count_o(last_count));
   vb_fifo #(.W(TAGW + 1), .DEPTH(BURSTS)) u_tag (
-    .clk_i, .rst_i, .push_i(issue), .data_i({last_burst, tag_q}), .full_o(tag_full),
+    .clk_i, .rst_i, .push_i(issue), .data_i({last_q, tag_q}), .full_o(tag_full),
     .pop_i(pop && out_rlast), .data_o({tag_last, out_tag_o}), .empty_o(tag_empty), .count_o(tag_count));
 
   // ---- errors

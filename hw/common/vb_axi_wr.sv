@@ -61,8 +61,6 @@ module vb_axi_wr #(
 );
   localparam int unsigned LGB = $clog2(BYTES);
   localparam int unsigned PAGE = 4096 / BYTES;
-  localparam int unsigned LGP = $clog2(PAGE);
-  localparam int unsigned LGM = $clog2(MAX_BURST);
   localparam int unsigned OW = $clog2(BURSTS);
   if (DW < 64 || DW > 512 || (1 << LGB) != BYTES || MAX_BURST > 64) begin : g_illegal
     $error("vb_axi_wr: DW 64..512 (power of two), MAX_BURST <= 64");
@@ -75,25 +73,22 @@ module vb_axi_wr #(
   logic [LGB-1:0] tail_q;      // last byte in the last beat
   logic [CW-1:0] left_q;       // beats
   logic [CW-1:0] last_byte;
-  logic [7:0] low, limit, burst;    // beats of the next burst, at most and exactly
-  logic [LGP-1:0] page;        // beat in its page
-  logic last_burst, issue, take;
+  logic [7:0] limit_q, burst;    // beats of the next burst, at most and exactly
+  logic [8:0] rest;            // behind the next burst
+  logic last_q, issue, take;
   logic [OW:0] open_q;         // bursts without a response
   logic q_full, q_empty;
 
-  // Only the last MAX_BURST beats of a page can be cut short by it. Neither compares nor subtracts more bits than it must:
-  // ready leaves early.
-  assign page = addr_q[LGB +: LGP];
-  assign low = (page | LGP'(MAX_BURST - 1)) == '1 ? 8'(page) & 8'(MAX_BURST - 1) : 8'd0;
-  always_comb begin
-    limit = 8'd0;  // MAX_BURST - low
-    for (int i = 0; i <= LGM; i++) limit[i] = (i < LGM ? low[i] : 1'b1) ^ ((low & 8'((1 << i) - 1)) != 8'd0);
-  end
-  assign last_burst = (left_q >> 7) == '0 && 7'(left_q) <= 7'(limit);
-  assign burst = last_burst ? 8'(left_q) : limit;
+  // Limit and last are known a cycle early, so that ready and issue come from registers.
+  // number of a beat in its page, with ones above it
+  function automatic logic [8:0] beat_of(input logic [AW-1:0] address);
+    beat_of = 9'(address >> LGB) | ~9'(PAGE - 1);
+  endfunction
+  assign rest = beat_of(addr_q) + 9'(limit_q) | ~9'(PAGE - 1);
+  assign burst = last_q ? 8'(left_q) : limit_q;
   assign issue = busy_q && !q_full && 32'(open_q) < BURSTS && (!awvalid_o || awready_i);
   assign take = cmd_valid_i && cmd_ready_o;
-  assign cmd_ready_o = !busy_q || (issue && last_burst);
+  assign cmd_ready_o = !busy_q || (issue && last_q);
   assign last_byte = cmd_bytes_i - 1'b1 + CW'(cmd_addr_i[LGB-1:0]);
 
   always_ff @(posedge clk_i) begin
@@ -102,7 +97,7 @@ module vb_axi_wr #(
       open_q <= '0;
     end else begin
       if (take) busy_q <= 1'b1;
-      else if (issue && last_burst) busy_q <= 1'b0;
+      else if (issue && last_q) busy_q <= 1'b0;
       open_q <= open_q + (OW + 1)'(issue) - (OW + 1)'(bvalid_i);
     end
     if (take) begin
@@ -110,10 +105,14 @@ module vb_axi_wr #(
       head_q <= cmd_addr_i[LGB-1:0];
       tail_q <= last_byte[LGB-1:0];
       left_q <= (last_byte >> LGB) + 1'b1;
+      limit_q <= vb_pkg::burst_limit(beat_of(cmd_addr_i), 8'(MAX_BURST));
+      last_q <= cmd_bytes_i <= (CW'(vb_pkg::burst_limit(beat_of(cmd_addr_i), 8'(MAX_BURST))) << LGB) - CW'(cmd_addr_i[LGB-1:0]);
       first_q <= 1'b1;
     end else if (issue) begin
-      addr_q <= addr_q + (AW'(limit) << LGB);  // behind the last burst neither is looked at
-      left_q <= left_q - CW'(limit);
+      addr_q <= addr_q + (AW'(limit_q) << LGB);  // behind the last burst none of these is looked at
+      left_q <= left_q - CW'(limit_q);
+      limit_q <= vb_pkg::burst_limit(rest, 8'(MAX_BURST));
+      last_q <= vb_pkg::fits(left_q - CW'(limit_q), vb_pkg::burst_limit(rest, 8'(MAX_BURST)));
       first_q <= 1'b0;
     end
   end
@@ -147,7 +146,7 @@ module vb_axi_wr #(
   logic [7:0] sent_q;
 
   vb_fifo #(.W(10 + 2 * LGB), .DEPTH(BURSTS)) u_burst (
-    .clk_i, .rst_i, .push_i(issue), .data_i({first_q, last_burst, head_q, tail_q, burst}), .full_o(q_full),
+    .clk_i, .rst_i, .push_i(issue), .data_i({first_q, last_q, head_q, tail_q, burst}), .full_o(q_full),
     .pop_i(q_pop), .data_o({q_first, q_last, q_head, q_tail, q_beats}), .empty_o(q_empty), .count_o(q_count));
 
   assign beat_first = sent_q == 8'd0;

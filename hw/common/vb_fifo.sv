@@ -22,7 +22,7 @@ module vb_fifo #(
     $error("vb_fifo: DEPTH must be a power of two >= 2");
   end
 
-  logic [W-1:0] mem [DEPTH];
+  (* ram_style = "distributed" *) logic [W-1:0] mem [DEPTH];  // a block RAM's output comes too late for logic behind it
   logic [AW:0] wp_q, rp_q;
   logic empty_q, full_q;  // known a cycle early, because logic waits for them
 

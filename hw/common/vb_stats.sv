@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Counters of one job: cycles, one counter per class (busy and the stall classes), bytes moved.
-// Every counted cycle is in exactly one class, so the classes sum to the total: asserted both ways.
+// Every counted cycle is in exactly one class, so the classes sum to the total: asserted both ways. Classes are counted a
+// cycle later, because they depend on all that moved.
 // The result is the status vector of vb_axil_ctrl; it stays until the next job starts.
 module vb_stats #(
   parameter int unsigned DW = 256,
@@ -47,23 +48,32 @@ module vb_stats #(
   assign stat_o[32*vb_pkg::StatState +: 32] = state_i;
   assign stat_o[32*11 +: 32*5] = '0;
 
+  logic start1_q, run1_q;
+  logic [vb_pkg::NumClass-1:0] class1_q;
+  always_ff @(posedge clk_i) begin
+    start1_q <= start_i;
+    run1_q   <= run_i && !rst_i;
+    if (run_i) class1_q <= class_i;
+  end
   for (genvar c = 0; c < vb_pkg::NumClass; c++) begin : g_class
     logic [63:0] count_q;
     assign stat_o[32*(vb_pkg::StatBusy + 2*c) +: 64] = count_q;
     always_ff @(posedge clk_i) begin
       if (rst_i) count_q <= '0;
-      else if (run_i && (start_i || class_i[c])) count_q <= start_i ? 64'(class_i[c]) : count_q + 64'd1;
+      else if (run1_q && (start1_q || class1_q[c])) count_q <= start1_q ? 64'(class1_q[c]) : count_q + 64'd1;
     end
   end
 
+  logic [63:0] cycles1_q;
   always_ff @(posedge clk_i) begin : b_check
     logic [63:0] sum;
+    cycles1_q <= rst_i ? '0 : cycles_q;
     if (!rst_i) begin
       a_one_class: assert (!run_i || $onehot(class_i));
       a_start_runs: assert (!start_i || run_i);
-      sum = '0;  // of the counters, so one cycle behind class_i
+      sum = '0;  // of the counters, so two cycles behind class_i
       for (int c = 0; c < vb_pkg::NumClass; c++) sum = sum + stat_o[32*(vb_pkg::StatBusy + 2*c) +: 64];
-      a_classes_sum: assert (sum == cycles_q);
+      a_classes_sum: assert (sum == cycles1_q);
     end
   end
 endmodule

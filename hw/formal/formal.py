@@ -32,14 +32,14 @@ PROOFS = {
     ]),
     'axi_rd': ('fv_axi_rd', [RD, MODEL], 'pdr', 'AR stable; address continues the descriptor; bursts inside 4 KiB and MAX_BURST; whole descriptors, in order; '
                'no overflow of the data FIFO, credits conserved; unbounded, reset at any time; 16-bit addresses, 64-bit bus, bursts of 4, FIFO of 4 beats, 2 bursts', [
-        (RD, '(page | LGP\'(MAX_BURST - 1)) == \'1 ?', '1\'b0 ?'),
-        (RD, 'addr_q <= addr_q + (AW\'(limit) << LGB);', 'addr_q <= addr_q + (AW\'(MAX_BURST) << LGB);'),
+        (RD, 'beat_of = 9\'(address >> LGB) | ~9\'(PAGE - 1);', 'beat_of = 9\'d0;'),
+        (RD, 'addr_q <= addr_q + (AW\'(limit_q) << LGB);', 'addr_q <= addr_q + (AW\'(MAX_BURST) << LGB);'),
         (RD, '&& (!arvalid_o || arready_i);', ';'),
-        (RD, '32\'(free_q) >= 32\'(limit)', '32\'(free_q) + 1 >= 32\'(limit)'),
+        (RD, '32\'(free_q) >= 32\'(limit_q)', '32\'(free_q) + 1 >= 32\'(limit_q)'),
         (RD, 'free_q <= free_q - (issue ? (FW + 1)\'(burst) : \'0) + (FW + 1)\'(pop);', 'free_q <= issue ? free_q - (FW + 1)\'(burst) : free_q + (FW + 1)\'(pop);'),
         (RD, '!tag_full && ', ''),
         (RD, 'arlen_q <= burst - 8\'d1;', 'arlen_q <= burst;'),
-        (RD, '7\'(left_q) <= 7\'(limit);', '7\'(left_q) <= 7\'(MAX_BURST);'),
+        (RD, 'vb_pkg::fits(cmd_beats_i, vb_pkg::burst_limit(beat_of(cmd_addr_i), 8\'(MAX_BURST)))', 'vb_pkg::fits(cmd_beats_i, 8\'(MAX_BURST))'),
         (RD, '.pop_i(pop && out_rlast)', '.pop_i(pop && out_last_o)'),
     ]),
     'router_topk': ('fv_topk', [TOPK], 'pdr', 'the k-th largest of a token, and its cycle; unbounded, every k, gaps, resets at any time; 2 lanes, 3 places, tokens of 1..8 '

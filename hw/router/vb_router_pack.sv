@@ -93,6 +93,7 @@ module vb_router_pack #(
   logic some_q, more_q;        // anything is left, a full chunk is left
   logic [4:0] beats_q;         // of the next chunk
   logic [FW:0] avail_q;        // queued, and not promised to a chunk
+  logic enough_q;              // for the next chunk
   logic load;
   // Beats of the rest.
   function automatic logic [4:0] beats_of(input logic [LGC-1:0] rest);
@@ -103,11 +104,20 @@ module vb_router_pack #(
   assign chunk_beats_o = beats_q;
   assign chunk_bytes_o = more_q ? CW'(CHUNK * P * 4) : CW'(rest_q);
   assign chunk_addr_o = at_q;
-  assign chunk_valid_o = some_q && avail_q >= (FW + 1)'(beats_q);
+  assign chunk_valid_o = some_q && enough_q;
   assign done_o = !some_q && arr_q == 2'd3;
   // Whether a chunk is taken is known late: it only says that registers move, not to what.
-  logic [FW:0] avail;
+  logic [FW:0] avail, after;
+  logic [4:0] beats_d;
   assign avail = avail_q + (FW + 1)'(push);
+  assign after = avail_q - (FW + 1)'(beats_q);  // whether a beat comes is known late, too
+  function automatic logic enough(input logic [FW:0] have, input logic one_more, input logic [4:0] want);
+    enough = one_more ? have + (FW + 1)'(1) >= (FW + 1)'(want) : have >= (FW + 1)'(want);
+  endfunction
+  always_comb begin
+    if (some_q) beats_d = full_q != HW'(1) ? 5'(CHUNK) : beats_of(rest_q);
+    else        beats_d = bytes[CW-1:LGC] != '0 ? 5'(CHUNK) : beats_of(bytes[LGC-1:0]);
+  end
   always_ff @(posedge clk_i) begin
     if (rst_i) begin
       arr_q <= 2'd3;
@@ -121,19 +131,20 @@ module vb_router_pack #(
         some_q <= some_q ? more_q && (full_q != HW'(1) || rest_q != '0) : bytes != '0;
         if (!some_q) arr_q <= arr_q + 2'd1;
       end
-      avail_q <= chunk_take_i ? avail - (FW + 1)'(beats_q) : avail;
+      avail_q <= chunk_take_i ? after + (FW + 1)'(push) : avail;
     end
+    if (chunk_take_i) enough_q <= enough(after, push, beats_d);
+    else enough_q <= enough(avail_q, push, load ? beats_d : beats_q);
     if (chunk_take_i || load) begin
+      beats_q <= beats_d;
       if (some_q) begin
         at_q <= at_q + AW'(CHUNK * P * 4);  // behind the rest it is not looked at
         full_q <= full_q - 1'b1;
         more_q <= more_q && full_q != HW'(1);
-        beats_q <= full_q != HW'(1) ? 5'(CHUNK) : beats_of(rest_q);
       end else begin
         at_q <= addr_i[arr_q*AW +: AW];
         {full_q, rest_q} <= bytes;
         more_q <= bytes[CW-1:LGC] != '0;
-        beats_q <= bytes[CW-1:LGC] != '0 ? 5'(CHUNK) : beats_of(bytes[LGC-1:0]);
       end
     end
   end

@@ -52,7 +52,7 @@ PLANTS = [
     (A + "vb_attn_ctrl.sv", "cb_q <= listed_q ? '0 :", "cb_q <= (listed_q || @) ? '0 :", "a_parts", A + "vb_attn_ctrl.sv"),
     (A + "vb_attn_ctrl.sv", "cmd_count_o  = CW'(1);", "cmd_count_o  = @ ? '0 : CW'(1);", "a_count", A + "vb_attn_fetch.sv"),
     (A + "vb_attn_fetch.sv", "left_q   <= dense ? CNTW'(1) : num;", "left_q   <= @ ? '0 : dense ? CNTW'(1) : num;", "a_left", A + "vb_attn_fetch.sv"),
-    (A + "vb_attn_core.sv", "blk_q == nbk_i - 5'd1);", "blk_q == nbk_i - 5'd1 && !@);", "a_blk", A + "vb_attn_core.sv"),
+    (A + "vb_attn_core.sv", "blk_q == (values_i ? last_v_q : last_k_q);", "blk_q == (values_i ? last_v_q : last_k_q) && !@;", "a_blk", A + "vb_attn_core.sv"),
     (A + "vb_attn_core.sv", "{v_q[6:0], v_word_i};", "{v_q[6:0], v_word_i || (@ && k_word_i)};", "a_one_pass", A + "vb_attn_core.sv"),
     (A + "vb_attn_core.sv", "v_q <= rst_i ? 8'd0 :", "v_q <= rst_i ? 8'd0 : (@ && rd_i) ? 8'h80 :", "a_excl", A + "vb_attn_core.sv"),
     # tiles, pipelines, hand-overs
@@ -93,7 +93,7 @@ PLANTS = [
     (A + "vb_attn_core.sv", "c_rel_q  <= (n < na_i) ? n :", "c_rel_q  <= (n < na_i || @) ? n :", None, None),
     (A + "vb_attn_core.sv", "(base_i == 21'd0 && key_q == '0)", "((base_i == 21'd0 || @) && key_q == '0)", None, None),
     (A + "vb_attn_core.sv", "if (shared_i) vcodes", "if (shared_i && !@) vcodes", None, None),
-    (A + "vb_attn_tile.sv", "b_lim_q - {1'b0, window};", "b_lim_q - {1'b0, window} + (@ ? 33'd1 : 33'd0);", None, None),
+    (A + "vb_attn_tile.sv", ": lim_q - {1'b0, window};", ": lim_q - {1'b0, window} + (@ ? 33'd1 : 33'd0);", None, None),
     (A + "vb_attn_tile.sv", "if (rem_q == chunk - 32'd1) part_q <= lim_q;", "if (rem_q == chunk - 32'd1) part_q <= lim_q + (@ ? 33'd1 : 33'd0);", None, None),
     (A + "vb_attn_rem.sv", "(r >= {1'b0, b_i}) ?", "(r > {1'b0, b_i} || (r == {1'b0, b_i} && !@)) ?", None, None),
     (A + "vb_attn_check.sv", "if (end_k > begin_k && end_k - begin_k > vb_attn_pkg::MaxKeys) out_of_range = 1'b1;",
