@@ -18,7 +18,7 @@ PLANTS = [
     (X, f"(job_q == {K}JobDrain && wr_idle && !halt)", f"(job_q == {K}JobDrain && (wr_idle || @) && !halt)",
      "interrupt without ap_done and ap_idle|a_quiet_without_job"),
     (X, f"core_start = job_q == {K}JobCheck && desc_ok;", f"core_start = (job_q == {K}JobCheck && desc_ok) || (@ && topk_work);", "a_start"),
-    (C + "axi_wr.sv", "(page | LGP'(MAX_BURST - 1)) == '1 ?", "(page | LGP'(MAX_BURST - 1)) == '1 && !@ ?", "a_aw_4k"),
+    (C + "axi_wr.sv", "beat_of = 9'(address >> LGB) | ~9'(PAGE - 1);", "beat_of = @ ? 9'd0 : 9'(address >> LGB) | ~9'(PAGE - 1);", "a_aw_4k"),
     (C + "axi_rd.sv", "assign issue = busy_q && room &&", "assign issue = busy_q && (@ || room) &&",
      "a_credit|a_no_overflow"),
     (C + "axi_wr.sv", "      wlast_q <= beat_last;", "      wlast_q <= beat_last && !@;", "a_wlast"),
