@@ -73,10 +73,11 @@ void watchdog() {
       if (!give_up && b.m->give_up_o) give_up = c;
       b.tick();
     }
-    b.m->run_i = 0;
+    b.m->run_i = 0; // abort_o may last one cycle more
+    b.tick();
     b.m->eval();
     CU_ASSERT(!b.m->abort_o && !b.m->give_up_o);
-    b.tick(3);
+    b.tick(2);
     return abort;
   };
   quiet<V>(idle, [&](Bench<V> &b) {
