@@ -83,7 +83,7 @@ def write(work, doc):
     slow = [f'{u} ({f} MHz)' for u, f in sorted(placed.items()) if f < FREQ_MHZ]
     absent = sorted({r['unit'] for r in rows.values()} - set(placed))
     verdict = [f'Below {FREQ_MHZ} MHz: {", ".join(slow)}.'] if slow else []
-    verdict += [f'Not placed yet: {", ".join(absent)}.'] if absent else []
+    verdict += [f'Not routed yet: {", ".join(absent)}.'] if absent else []
     text += ECP5.format(freq=FREQ_MHZ, verdict=' '.join(verdict) or f'All are at {FREQ_MHZ} MHz or above.')
     for name in sorted(rows, key=order):
         r = rows[name]
