@@ -19,7 +19,7 @@ rows that an RTL change made old. The numbers are also in `experiments/silicon/s
 
 Synthesis only (`synth_xilinx -family xcup`), before placement. Each unique module is synthesised once and multiplied by its
 instances; nothing is optimised across module borders. LUT counts logic alone: LUT memory and shift
-registers are beside it. Inverters, which placement absorbs, are not counted. Memories use block RAM; UltraRAM is not inferred.
+registers are beside it. Inverters, which placement absorbs, are not counted. FIFOs use LUT memory, large memories block RAM; UltraRAM is not inferred.
 
 | unit | configuration | LUT | LUT as memory | LUT as shift register | FF | CARRY4 | DSP48E2 | BRAM36 | URAM | CPU s | MiB | measured | sources |
 |---|---|---|---|---|---|---|---|---|---|---|---|---|---|

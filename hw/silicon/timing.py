@@ -3,7 +3,8 @@
 
 Groups of paths above NS (default 12), by start register and end module, with the worst of each; with NAMEs every step of
 the worst path into a register so named. Delays of cells are those of nextpnr's LFE5U speed grade 6; of a wire nothing is known
-yet, so it costs WIRE and a little for its fan-out. On placed units the estimate of the longest path was within a tenth.
+yet, so it costs WIRE and a little for its fan-out: a guide to what to shorten, not a frequency. Routed in a third of the chip
+a path of 29.1 ns took 28.8, one of 11.9 took 16.3; units that fill more of the chip take longer still.
 """
 import json
 import math
