@@ -36,7 +36,7 @@ attn_defs = -DVB_CONFIG_NAME='"$1"' -DVB_HW=$2 -DVB_ROWS=$3 -DVB_LANES=$4 -DVB_D
 attn_sim = $(call attn_test,$1,test_attention,$2,Vattention_$1,$(SIM_DIR)/$1/attention,$(SIM_RUNTIME:%=$(SIM_DIR)/obj/%.o))
 ATTN_TESTS :=
 $(eval $(call attn_sim,base,$(call attn_defs,base,VB_CONFIG_BASE,8,32,256,2048,60)))
-$(eval $(call attn_sim,small,$(call attn_defs,small,VB_CONFIG_SMALL,4,8,128,256,60)))
+$(eval $(call attn_sim,small,$(call attn_defs,small,VB_CONFIG_SMALL,4,8,64,256,60)))
 $(eval $(call attn_sim,paper,$(call attn_defs,paper,VB_CONFIG_PAPER,32,32,512,8192,20)))
 
 # The planted copy of the RTL; -Wno-fatal because a planted constant may provoke a warning that is not the point.

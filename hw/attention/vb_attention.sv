@@ -8,7 +8,7 @@ module vb_attention #(
   parameter int NMAX    = vb_cfg_pkg::AttnKeys,         ///< keys whose scores stay on chip: a power of two, 16..8192
   parameter int NBK     = vb_cfg_pkg::AttnKeyBlocks,    ///< largest query/key size in blocks of 32, 2..18
   parameter int NBV     = vb_cfg_pkg::AttnValueBlocks,  ///< largest value size in blocks of 32, 2..16
-  parameter int AXI_DW  = vb_cfg_pkg::AxiDw,     ///< 128, 256 or 512
+  parameter int AXI_DW  = vb_cfg_pkg::AxiDw,     ///< 64, 128, 256 or 512
   parameter int AXI_IDW = vb_cfg_pkg::AxiIdw,
   parameter int MAX_BURST = vb_cfg_pkg::MaxBurst,
   parameter int RD_DEPTH  = (AXI_DW == 512) ? 128 : 64,  ///< beats of the read FIFO
@@ -30,8 +30,8 @@ module vb_attention #(
   if (NBK < 2 || NBK > 18 || NBV < 2 || NBV > 16) begin : g_blocks
     $error("vb_attention: NBK 2..18, NBV 2..16");
   end
-  if ((AXI_DW != 128 && AXI_DW != 256 && AXI_DW != 512) || AXI_DW < LANES * 8 || (AXI_DW != 128 && ROWS < 8)) begin : g_width
-    $error("vb_attention: AXI_DW must be 128, 256 or 512, at least 8 * LANES, and 128 when ROWS is 4");
+  if ((AXI_DW != 64 && AXI_DW != 128 && AXI_DW != 256 && AXI_DW != 512) || AXI_DW < LANES * 8 || (AXI_DW > 128 && ROWS < 8)) begin : g_width
+    $error("vb_attention: AXI_DW must be 64, 128, 256 or 512, at least 8 * LANES, and at most 128 when ROWS is 4");
   end
 
   localparam int AW  = vb_pkg::AddrW;

@@ -62,7 +62,7 @@ module vb_attn_core #(
   output logic [ROWS*32-1:0]   r_o,
   input  logic                 rd_i,
   input  logic [RW-1:0]        rd_row_i,
-  input  logic [AW-1:0]        rd_addr_i,
+  input  logic [AW-1:0]        rd_addr_i,   ///< of the next cycle's read
   output logic [LANES*64-1:0]  num_o,       ///< two cycles later
   output logic                 bad_head_o,  ///< a header contradicts itself
   output logic                 bad_refs_o
@@ -265,7 +265,9 @@ module vb_attn_core #(
 
   // ---- 1..8: valids and places of the words; the words themselves wait in a FIFO for the probability of their key
   logic [7:0] v_q;  // stage i at [i - 1]
-  logic [AW:0] p1_q, p2_q, p3_q, p4_q, p5_q, p6_q, p7_q, p8_q;  // {first key of the tile, accumulator address}
+  logic [AW:0] p1_q, p2_q, p3_q, p4_q, p5_q, p6_q, p7_q;  // {first key of the tile, accumulator address}
+  logic start8_q;
+  logic [AW-1:0] num_at_q;  // numerators read or added to: one port, for streaming and read-out exclude each other
   logic [W-1:0] w6;
   logic w_full, w_empty;
   logic [3:0] w_count;
@@ -278,7 +280,8 @@ module vb_attn_core #(
     if (v_q[3]) p5_q <= p4_q;
     if (v_q[4]) p6_q <= p5_q;
     if (v_q[5]) p7_q <= p6_q;
-    if (v_q[6]) p8_q <= p7_q;
+    if (v_q[6]) start8_q <= p7_q[AW];
+    num_at_q <= v_q[6] ? p7_q[AW-1:0] : rd_addr_i;
   end
   vb_fifo #(.W(W), .DEPTH(8)) u_words (
     .clk_i, .rst_i, .push_i(v_word_i), .data_i(word_i), .full_o(w_full), .pop_i(v_q[5]), .data_o(w6),
@@ -318,8 +321,8 @@ module vb_attn_core #(
     vb_attn_mac #(.LANES(LANES), .NBK(NBK), .NBV(NBV)) u_mac (
       .clk_i, .q_we_i(q_word_i && q_row_i == RW'(r)), .q_addr_i(q_at), .q_word_i(word_i),
       .k_load_i(k_word_i), .k_addr_i(q_at), .p_load_i(v_q[5]), .p_i(p6), .b_i(b_q), .x_valid_i(k_v_q[0] || v_q[6]),
-      .dot_i(k_v_q[1]), .dot_o(dot), .acc_i(v_q[7]), .start_i(p8_q[AW]), .acc_addr_i(p8_q[AW-1:0]),
-      .rd_i(rd_i && rd_row_i == RW'(r)), .rd_addr_i, .num_o(num[r*LANES*64 +: LANES*64]));
+      .dot_i(k_v_q[1]), .dot_o(dot), .acc_i(v_q[7]), .start_i(start8_q),
+      .rd_i(rd_i && rd_row_i == RW'(r)), .addr_i(num_at_q), .num_o(num[r*LANES*64 +: LANES*64]));
     vb_attn_krow #(.SUBW(SUBW), .NBK(NBK)) u_k (
       .clk_i, .rst_i, .clear_i, .track_i,
       .qc_we_i(q_word_i && first && q_row_i == RW'(r)), .q_codes_i(codes), .q_max_i(kmax),

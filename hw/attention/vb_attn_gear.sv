@@ -72,21 +72,25 @@ module vb_attn_gear #(
     assign high_data = low_data;
     logic unused_half;
     assign unused_half = ^{skip, tail, in_last_i};
-  end else begin : g_half  // 128 bits: a unit is two beats
-    logic half_q;
-    logic [127:0] low_q;
-    assign h_push    = accept && headed && pos_q == 5'd0 && half_q;
+  end else begin : g_piece  // 64 or 128 bits: a unit is four or two beats
+    localparam int N = 256 / DW;
+    localparam int NW = $clog2(N);
+    logic [NW-1:0] piece_q;
+    logic [255-DW:0] low_q;
+    logic whole;
+    assign whole     = piece_q == NW'(N - 1);
+    assign h_push    = accept && headed && pos_q == 5'd0 && whole;
     assign h_data    = {in_data_i, low_q};
-    assign pos_d     = !half_q ? pos_q : (pos_q == nbk_i) ? 5'd0 : pos_q + 5'd1;
+    assign pos_d     = !whole ? pos_q : (pos_q == nbk_i) ? 5'd0 : pos_q + 5'd1;
     assign low_data  = !(headed && pos_q == 5'd0);
     assign high_data = low_data;
     always_ff @(posedge clk_i) begin
-      if (rst_i || flush_i) half_q <= 1'b0;
-      else if (accept && headed) half_q <= !half_q;
-      if (accept && !half_q) low_q <= in_data_i;
+      if (rst_i || flush_i) piece_q <= '0;
+      else if (accept && headed) piece_q <= piece_q + NW'(1);
+      if (accept && headed && pos_q == 5'd0) low_q <= (256 - DW)'(h_data >> DW);
     end
-    logic unused_half;
-    assign unused_half = ^{skip, tail, in_last_i};
+    logic unused_piece;
+    assign unused_piece = ^{skip, tail, in_last_i};
   end
   always_ff @(posedge clk_i) begin
     if (rst_i || flush_i) pos_q <= 5'd0;

@@ -34,9 +34,8 @@ module vb_attn_mac #(
   output logic signed [31:0]  dot_o,      ///< the next cycle
   input  logic                acc_i,      ///< products are of pass two
   input  logic                start_i,    ///< first key of the tile: store instead of add
-  input  logic [AW-1:0]       acc_addr_i,
-  input  logic                rd_i,       ///< read numerators at rd_addr_i; never while values stream
-  input  logic [AW-1:0]       rd_addr_i,
+  input  logic                rd_i,       ///< read numerators; never while values stream
+  input  logic [AW-1:0]       addr_i,     ///< where both happen: a register, for it goes to every bit of the memory
   output logic [LANES*64-1:0] num_o       ///< the next cycle, by places
 );
   // What simulators like: lanes 32 bits apart, of which only 25 and 8 mean something; lanes in an order in which neighbours
@@ -73,19 +72,22 @@ module vb_attn_mac #(
     dot_o <= t;
   end
 
-  // 24 + 7 bits over 2^20 keys: below 2^51, so 64 bits never overflow.
-  logic [AW-1:0] addr;
-  assign addr = acc_i ? acc_addr_i : rd_addr_i;  // one read port: streaming and read-out exclude each other
+  // 24 + 7 bits over 2^20 keys: below 2^51, so NUM bits never overflow. Of a place's 64 the others stay 0 and cost nothing.
+  localparam int NUM = vb_attn_pkg::NumW;
   for (genvar g = 0; g < LANES / GL; g++) begin : g_num
     logic [GL*64-1:0] mem [NBV*(32/LANES)];
     always_ff @(posedge clk_i) if (acc_i) begin : sum
       logic [GL*64-1:0] t;
-      t = start_i ? '0 : mem[addr];
+      t = start_i ? '0 : mem[addr_i];
       for (int s = 0; s < GL; s++)
-        t[s*64 +: 64] = t[s*64 +: 64] + 64'($signed(prod_q[(g*GL + s)*32 +: 32]));
-      mem[addr] <= t;
+        t[s*64 +: 64] = 64'(NUM'(t[s*64 +: 64] + 64'($signed(prod_q[(g*GL + s)*32 +: 32]))));
+      mem[addr_i] <= t;
     end
-    always_ff @(posedge clk_i) if (rd_i) num_o[g*GL*64 +: GL*64] <= mem[addr];
+    always_ff @(posedge clk_i) if (rd_i) begin : read
+      logic [GL*64-1:0] t;
+      t = mem[addr_i];
+      for (int s = 0; s < GL; s++) num_o[(g*GL + s)*64 +: 64] <= 64'($signed(t[s*64 +: NUM]));
+    end
   end
 
   logic unused_copies;

@@ -34,7 +34,7 @@ module vb_attn_out #(
   input  logic [ROWS*8-1:0]    le_i,
   output logic                 rd_o,
   output logic [RW-1:0]        rd_row_o,
-  output logic [NAW-1:0]       rd_addr_o,
+  output logic [NAW-1:0]       rd_addr_o,   ///< of the next cycle's read
   input  logic [LANES*64-1:0]  num_i,
   output logic                 cmd_valid_o,
   input  logic                 cmd_ready_i,
@@ -92,7 +92,7 @@ module vb_attn_out #(
   // ---- items: one per unit, {row, unit of the row}
   logic run_q, item, row_end, all_end;
   logic [RW:0] row_q, last_row;
-  logic [9:0] k_q, row_beats, k_num;
+  logic [9:0] k_q, k_d, row_beats, row_last_q, k_num;
   logic [4:0] free_q;
   logic pop, push;
 
@@ -109,7 +109,8 @@ module vb_attn_out #(
     endcase
   end
   assign item    = run_q && free_q != 5'd0;
-  assign row_end = (k_q == row_beats - 10'd1);
+  assign row_end = (k_q == row_last_q);
+  assign k_d     = go_i || (item && row_end) ? 10'd0 : k_q + 10'(item);
   assign all_end = row_end && row_q == last_row;
   always_ff @(posedge clk_i) begin
     if (rst_i) begin
@@ -120,13 +121,10 @@ module vb_attn_out #(
       else if (item && all_end) run_q <= 1'b0;
       free_q <= free_q - 5'(item) + 5'(pop);
     end
-    if (go_i) begin
-      row_q <= '0;
-      k_q   <= '0;
-    end else if (item) begin
-      k_q <= row_end ? 10'd0 : k_q + 10'd1;
-      if (row_end) row_q <= row_q + (RW+1)'(1);
-    end
+    k_q <= k_d;
+    if (go_i) row_last_q <= row_beats - 10'd1;
+    if (go_i) row_q <= '0;
+    else if (item && row_end) row_q <= row_q + (RW+1)'(1);
   end
 
   // half of a 512-bit beat that an item belongs into, and whether it is the last of its descriptor
@@ -145,7 +143,7 @@ module vb_attn_out #(
 
   // accumulator word and slice of an item
   logic head, sum_mode;
-  logic [9:0] word_index, slice;
+  logic [9:0] word_index, slice, next_num;
   assign sum_mode   = (mode_i == vb_attn_pkg::ModeSum);
   assign head       = sum_mode && k_q < 10'(HB);
   assign k_num      = sum_mode ? k_q - 10'(HB) : k_q;
@@ -153,7 +151,8 @@ module vb_attn_out #(
   assign slice      = sum_mode ? k_num & 10'((1 << LGS) - 1) : k_num & 10'((1 << LGF) - 1);
   assign rd_o      = item && (full_mode || (sum_mode && !head));
   assign rd_row_o  = row_q[RW-1:0];
-  assign rd_addr_o = NAW'(word_index);
+  assign next_num  = sum_mode ? k_d - 10'(HB) : k_d;
+  assign rd_addr_o = NAW'(sum_mode ? next_num >> LGS : next_num >> LGF);
 
   // ---- 0: the row's numerators are read; 1: they are here
   logic v0_q, head0_q, high0_q, end0_q;
@@ -234,13 +233,13 @@ module vb_attn_out #(
   always_ff @(posedge clk_i) v5_q <= n1_v[0] && !rst_i;
 
   for (genvar l = 0; l < OL; l++) begin : g_lane
-    logic signed [63:0] n1;
+    logic signed [vb_attn_pkg::NumW-1:0] n1;
     logic [57:0] p5_q;
     logic neg5_q;
     logic signed [17:0] e5_q;
     // stale when the tile had no key, but then EM is none and the exponent flushes whatever it is
-    assign n1 = $signed(num_i[64*(32'(slice1_q)*OL + l) +: 64]);
-    vb_norm #(.W(64), .EW(8)) u_num (
+    assign n1 = $signed(num_i[64*(32'(slice1_q)*OL + l) +: vb_attn_pkg::NumW]);  // the rest is sign
+    vb_norm #(.W(vb_attn_pkg::NumW), .EW(8)) u_num (
       .clk_i, .rst_i, .valid_i(v1_q && full_mode), .n_i(n1), .neg_i(1'b0), .e_i(8'sd0), .valid_o(n1_v[l]), .z_o(z1[l*32 +: 32]));
     always_ff @(posedge clk_i) if (n1_v[l]) begin : scale
       p5_q <= {34'd0, z1[l*32+29 +: 2] != 2'd0, z1[l*32 +: 23]} * {26'd0, r4_q};  // 24 x 32 bits; NORM flushes below 2^-62

@@ -26,6 +26,9 @@ package vb_attn_pkg;
   localparam int unsigned MaxDv = 32'd384;           // values with codes of their own
   localparam int unsigned MaxDvShared = 32'd512;     // values that are the head of their key
 
+  // Bits of a numerator: |p'| < 2^24, |v| <= 2^7, MaxKeys of them.
+  localparam int unsigned NumW = 52;
+
   // What a row stores as the score of a key that it does not attend. Scores saturate at +-(2^31 - 1).
   localparam logic [31:0] NoScore = 32'h8000_0000;
 

@@ -145,23 +145,32 @@ module vb_axil_ctrl #(
   assign rd = arvalid_i && arready_o;
   assign rd_ctrl = rd && araddr_i[11:2] == 10'h0;
 
+  // Arguments are read from a copy: a memory costs less than a multiplexer of all their registers.
+  logic [31:0] copy [64];
+  logic [5:0] wr_word, rd_word;
+  logic rd_args, rd_stat;
+  assign wr_word = awaddr_q[7:2];
+  assign rd_word = araddr_i[7:2];
+  assign rd_args = araddr_i[11:8] == 4'h0 && rd_word >= 6'd4 && {1'b0, rd_word} < 7'(2 * NARGS + 4);
+  assign rd_stat = araddr_i[11:8] == 4'h1;
+  always_ff @(posedge clk_i)
+    if (wr && awaddr_q[11:8] == 4'h0)
+      for (int b = 0; b < 4; b++) if (wstrb_q[b]) copy[wr_word][8*b +: 8] <= wdata_q[8*b +: 8];
+
   always_comb begin
     rdata_d = 32'h0;
-    if (rd) begin
+    if (rd) begin  // at most one of these
       case (araddr_i[11:2])
         10'h0: rdata_d = {28'h0, ready_q, idle_i, done_q, start_q};
         10'h1: rdata_d = {31'h0, gie_q};
         10'h2: rdata_d = {30'h0, ier_q};
         10'h3: rdata_d = {30'h0, isr_q};
-        default: begin
-          for (int i = 0; i < 2 * NARGS; i++)
-            if (araddr_i[11:2] == 10'(i + 4)) rdata_d = args_o[32*i +: 32];
-          for (int i = 0; i < NSTAT; i++)
-            if (araddr_i[11:2] == 10'(i + 64)) rdata_d = stat_i[32*i +: 32];
-          for (int i = 0; i < 2; i++)
-            if (araddr_i[11:2] == 10'(64 + vb_pkg::StatWatchdog + i)) rdata_d = watchdog_q[32*i +: 32];
-        end
+        default: rdata_d = 32'h0;
       endcase
+      if (rd_args) rdata_d = rdata_d | copy[rd_word];
+      for (int i = 0; i < NSTAT; i++)
+        if (rd_stat && rd_word == 6'(i)) rdata_d = rdata_d | (i == vb_pkg::StatWatchdog ? watchdog_q[31:0] :
+          i == vb_pkg::StatWatchdog + 1 ? watchdog_q[63:32] : stat_i[32*i +: 32]);
     end
   end
 

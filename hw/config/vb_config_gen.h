@@ -32,5 +32,5 @@ struct vb_hw_config {
    32u, 32u, 512u, 4u, 16u, 8192u, 18u, 16u, 65536u, 131072u, 4000u, 4294967296ull, "ddr4-2400", 0x1755eb63u}
 #define VB_CONFIG_SMALL \
   {"small", "Smallest legal machine: formal, mutation, place and route", \
-   4u, 8u, 128u, 4u, 16u, 256u, 8u, 4u, 4096u, 4096u, 4000u, 4294967296ull, "ddr4-2400", 0xb0f45beau}
+   4u, 8u, 64u, 4u, 16u, 256u, 8u, 4u, 4096u, 4096u, 4000u, 4294967296ull, "ddr4-2400", 0xa7b57ca4u}
 #endif

@@ -17,7 +17,8 @@ PACKAGES = ['hw/common/vb_tables_pkg.sv', WORK / 'vb_pkg.sv']  # addresses and l
 SHORT = [('AddrW = 40', 'AddrW = 16'), ('LenW = 24', 'LenW = 5')]
 
 # name: harness, cells, engine, what is proved, mutants (file, text, replacement)
-FIFO, MODEL, RD, TOPK = 'hw/common/vb_fifo.sv', 'hw/formal/vb_fifo_model.sv', 'hw/common/vb_axi_rd.sv', 'hw/router/vb_router_topk.sv'
+FIFO, MODEL, RD = 'hw/common/vb_fifo.sv', 'hw/formal/vb_fifo_model.sv', 'hw/common/vb_axi_rd.sv'
+TOPK, PLACE = 'hw/router/vb_router_topk.sv', 'hw/router/vb_router_place.sv'
 PROOFS = {
     'fifo': ('fv_fifo', [FIFO], 'pdr', 'order and content of any element, count, full, empty; unbounded, reset at any time; 4 places of 3 bits', [
         (FIFO, 'if (pop_i) rp_q <= rp_q + 1\'b1;', 'if (pop_i && !push_i) rp_q <= rp_q + 1\'b1;'),
@@ -42,15 +43,18 @@ PROOFS = {
         (RD, 'vb_pkg::fits(cmd_beats_i, vb_pkg::burst_limit(beat_of(cmd_addr_i), 8\'(MAX_BURST)))', 'vb_pkg::fits(cmd_beats_i, 8\'(MAX_BURST))'),
         (RD, '.pop_i(pop && out_rlast)', '.pop_i(pop && out_last_o)'),
     ]),
-    'router_topk': ('fv_topk', [TOPK], 'pdr', 'the k-th largest of a token, and its cycle; unbounded, every k, gaps, resets at any time; 2 lanes, 3 places, tokens of 1..8 '
+    'router_topk': ('fv_topk', [TOPK, PLACE], 'pdr', 'the k-th largest of a token, and its cycle; unbounded, every k, gaps, resets at any time; 2 lanes, 3 places, tokens of 1..8 '
                     'entries with keys of 2 bits', [
         (TOPK, 'ent_i[m*EW + IW +: EW - IW] > ent_i[l*EW', 'ent_i[m*EW + IW +: EW - IW] < ent_i[l*EW'),
-        (TOPK, 'first1_q || lane1_q', 'lane1_q'),
-        (TOPK, '(s+1)*(P+1) + j] && !first1_q)', '(s+1)*(P+1) + j])'),
         (TOPK, 'if (rank == LGP\'(s))', 'if (rank == LGP\'(s + 1))'),
-        (TOPK, '|| among[s*(P+1) + j-1])', '|| !first1_q)'),
-        (TOPK, 'done_q <= v1_q && last1_q && !rst_i;', 'done_q <= v1_q && last1_q;'),
+        (TOPK, 'done_o <= done && !rst_i;', 'done_o <= done;'),
         (TOPK, 'v1_q <= valid_i && !rst_i;', 'v1_q <= valid_i;'),
+        (TOPK, 'K - s > P ? N : N - 1;', 'K - s > P + 1 || N == 1 ? N : N - 1;'),
+        (PLACE, 'first_i || sorted_i', 'sorted_i'),
+        (PLACE, 'assign old = first_i ? \'0 : kept_o;', 'assign old = kept_o;'),
+        (PLACE, '+: EW] > kept_o;', '+: EW] < kept_o;'),
+        (PLACE, 'above[l] ? old', 'above[0] ? old'),
+        (PLACE, 'valid_o <= valid_i && !rst_i;', 'valid_o <= valid_i;'),
     ]),
 }
 
@@ -86,7 +90,7 @@ def solve(engine, aig, limit_s):
     return 'unknown', seconds
 
 
-def prove(name, limit_s=100):
+def prove(name, limit_s=300):
     top, cells, engine, what, mutants = PROOFS[name]
     rows = []
     for number, mutant in enumerate([None] + mutants):

@@ -21,12 +21,20 @@ module fv_topk #(
   input logic [P-1:0]      present_i,
   input logic [P*KEYW-1:0] key_i,
   input logic [EW-2:0]     watch_i,
-  input logic [4:0]        k_i
+  input logic [4:0]        k_i       // of the whole run
 );
   logic started_q = 1'b0;
   always_ff @(posedge clk_i) started_q <= 1'b1;
   logic rst;
   assign rst = !started_q || reset_i;
+
+  // The value watched and k are fixed at power-up.
+  logic [EW-1:0] watch_q;
+  logic [4:0] rank_q;
+  always_ff @(posedge clk_i) if (!started_q) begin
+    watch_q <= {1'b1, watch_i};
+    rank_q <= k_i;
+  end
 
   logic [$clog2(BEATS)-1:0] beat_q;
   logic valid, last, done, first;
@@ -41,12 +49,12 @@ module fv_topk #(
       if (present_i[l]) ent[l*EW +: EW] = {1'b1, key_i[l*KEYW +: KEYW], ~(IW'(beat_q) * IW'(P) + IW'(l))};
   end
   vb_router_topk #(.P(P), .K(K), .EW(EW), .IW(IW)) u_dut (
-    .clk_i, .rst_i(rst), .valid_i(valid), .first_i(first), .last_i(last), .ent_i(ent), .k_i, .done_o(done), .kth_o(kth));
+    .clk_i, .rst_i(rst), .valid_i(valid), .first_i(first), .last_i(last), .ent_i(ent), .k_i(rank_q), .done_o(done), .kth_o(kth));
 
-  // ---- the value watched is fixed at power-up; it is counted beat by beat, two cycles later as the list is
-  logic [EW-1:0] watch_q;
-  always_ff @(posedge clk_i) if (!started_q) watch_q <= {1'b1, watch_i};
-  logic v1_q, first1_q, last1_q, v2_q, came1_q, came_q, came2;
+  // ---- the value is counted beat by beat, and the count waits as the entry does
+  logic v1_q, first1_q, last1_q, came1_q, came_q, came2;
+  logic [K:0] v_q, had_q;            // ends of tokens on their way past the places, k of them
+  logic [3*(K+1)-1:0] larger_q;
   logic [2:0] above1_q, above_q, above2;  // up to K: then it does not matter
   always_comb begin : b_count
     came2 = came1_q || (!first1_q && came_q);
@@ -57,7 +65,9 @@ module fv_topk #(
     if (rst) beat_q <= '0;
     else if (valid) beat_q <= last ? '0 : beat_q + 1'b1;
     v1_q <= valid && !rst;
-    v2_q <= v1_q && last1_q && !rst;
+    v_q <= rst ? '0 : {v_q[K-1:0], v1_q && last1_q};
+    had_q <= {had_q[K-1:0], came2};
+    larger_q <= {larger_q[3*K-1:0], above2};
     if (valid) begin : b_one
       logic [2:0] n;
       logic c;
@@ -78,12 +88,20 @@ module fv_topk #(
     end
   end
 
+  logic when, had;
+  logic [2:0] larger;
+  always_comb begin
+    when = 1'b0;
+    had = 1'b0;
+    larger = '0;
+    for (int i = 1; i <= K; i++)
+      if (rank_q == 5'(i)) {when, had, larger} = {v_q[i], had_q[i], larger_q[3*i +: 3]};
+  end
   always_ff @(posedge clk_i) begin
     if (!rst) begin
-      p_when: assert (done == v2_q);
-      p_kth: assert (!done || k_i == '0 || k_i > 5'(K) || (kth == watch_q) == (came_q && 5'(above_q) + 5'd1 == k_i));
+      p_when: assert (done == when);
+      p_kth: assert (!done || (kth == watch_q) == (had && 5'(larger) + 5'd1 == rank_q));
       p_present: assert (!done || kth == '0 || kth[EW-1]);
     end
   end
-
 endmodule

@@ -7,7 +7,7 @@ module vb_indexer #(
   parameter int LANES = vb_cfg_pkg::Lanes,        ///< int8 products of a row and cycle: 8, 16 or 32
   parameter int NMAX  = vb_cfg_pkg::IndexerKeys,  ///< scores of a token kept on chip: a power of two, 64..2^20
   parameter int NBK   = 4,                        ///< largest record in blocks of 32, 1..8
-  parameter int AXI_DW  = vb_cfg_pkg::AxiDw,      ///< 128, 256 or 512, at least 8 * LANES
+  parameter int AXI_DW  = vb_cfg_pkg::AxiDw,      ///< 64, 128, 256 or 512, at least 8 * LANES
   parameter int AXI_IDW = vb_cfg_pkg::AxiIdw,
   parameter int MAX_BURST = vb_cfg_pkg::MaxBurst,
   parameter int RD_DEPTH  = 64,                   ///< beats of the read FIFO
@@ -29,8 +29,8 @@ module vb_indexer #(
   if (NBK < 1 || NBK > 8) begin : g_blocks
     $error("vb_indexer: NBK 1..8");
   end
-  if ((AXI_DW != 128 && AXI_DW != 256 && AXI_DW != 512) || AXI_DW < LANES * 8) begin : g_width
-    $error("vb_indexer: AXI_DW must be 128, 256 or 512, at least 8 * LANES");
+  if ((AXI_DW != 64 && AXI_DW != 128 && AXI_DW != 256 && AXI_DW != 512) || AXI_DW < LANES * 8) begin : g_width
+    $error("vb_indexer: AXI_DW must be 64, 128, 256 or 512, at least 8 * LANES");
   end
 
   localparam int AW  = vb_pkg::AddrW;

@@ -1,19 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Keeps the 16 largest entries of a token while P logits a cycle stream in. Fixed latency, no stall.
+// Finds the k-th largest entry of a token while P logits a cycle stream in. Fixed latency, no stall.
 //
-// An entry is {present, ordered key, ~index}, and ties go to the lower index. That is the lower lane, and whatever came in
-// a beat before: so comparisons leave the index out. Step 1 sorts the lanes of the beat. Step 2 compares every lane with
-// every list place, and the next list is merged from two sorted ones:
+// An entry is {present, ordered key, ~index}: one number, in which ties go to the lower index. The lanes of a beat are sorted,
+// then pass K places in a row, a cycle each:
 //
-//   lane l is among the first s  if it is above place s - 1 - l
-//   place s of the next list is  lane j, or place s - j of the old, with j lanes among the first s
+//   beat ─► sort ─► place 0 ─► place 1 ─► ... place K-1      each keeps the largest that it sees and hands on the rest
+//                      └──────────┴── place k-1 ────┴─► kth, when the token's last beat has passed it
 //
-// Only the k-th entry leaves: the selection itself is made in the last pass by
-// comparing with the k-th entry, which yields the experts in ascending order for free.
+// Neighbours alone are wired together, so K and P cost area, not clock. Only the k-th entry leaves: the selection itself is
+// made in the last pass by comparing with it, which yields the experts in ascending order for free.
 //
-// A beat with valid_i in cycle t is in the list in t + 2; done_o is high in the cycle after the list
-// took the beat with last_i (t + 3), with the results, for one cycle. Tokens may follow without a gap.
+// A beat with valid_i in cycle t has passed place s in t + 2 + s; for one that has last_i, done_o is high in t + 2 + k with the
+// result, for one cycle. Tokens may follow without a gap.
 module vb_router_topk #(
   parameter int unsigned P = 8,
   parameter int unsigned K = 16,   // places; other values are for proofs
@@ -27,11 +26,11 @@ module vb_router_topk #(
   input  logic            first_i,
   input  logic            last_i,
   input  logic [P*EW-1:0] ent_i,    // absent lanes are 0
-  input  logic [4:0]      k_i,      // 1..16
+  input  logic [4:0]      k_i,      // 1..K, the same while a token is inside
   output logic            done_o,
   output logic [EW-1:0]   kth_o     // valid with done_o; 0 when the token has fewer than k entries
 );
-  // ---- step 1
+  // ---- sort
   logic v1_q, first1_q, last1_q;
   logic [P*EW-1:0] lane1_q;  // sorted
   always_ff @(posedge clk_i) begin
@@ -58,42 +57,36 @@ module vb_router_topk #(
     end
   end
 
-  // ---- step 2
-  logic [K*EW-1:0] list_q;
-  logic done_q;
-  assign done_o = done_q;
-  always_ff @(posedge clk_i) begin
-    done_q <= v1_q && last1_q && !rst_i;
-    if (v1_q) begin : b_merge
-      logic [K*EW-1:0] next;
-      logic [(K+1)*(P+1)-1:0] among;  // [s*(P+1) + l]: lane l is among the first s of the next list
-      among = '0;
-      for (int s = 1; s <= K; s++)
-        for (int l = 0; l < P && l < s; l++)
-          among[s*(P+1) + l] = first1_q || lane1_q[l*EW + IW +: EW - IW] > list_q[(s-1-l)*EW + IW +: EW - IW];
-      next = '0;
-      for (int s = 0; s < K; s++)
-        for (int j = 0; j <= P && j <= s; j++) begin  // with j lanes among the first s, one of these two is next
-          if ((j == 0 || among[s*(P+1) + j-1]) && !among[(s+1)*(P+1) + j] && !first1_q)
-            next[s*EW +: EW] = next[s*EW +: EW] | list_q[(s-j)*EW +: EW];
-          if (j < P && among[(s+1)*(P+1) + j] && !among[s*(P+1) + j])
-            next[s*EW +: EW] = next[s*EW +: EW] | lane1_q[(j%P)*EW +: EW];
-        end
-      list_q <= next;
+  // ---- places. The entries behind the largest K - s cannot matter to place s, so the last ones see fewer lanes.
+  logic [K:0] valid, first, last;
+  logic [(K+1)*P*EW-1:0] sorted;
+  logic [K*EW-1:0] kept;
+  assign {valid[0], first[0], last[0], sorted[P*EW-1:0]} = {v1_q, first1_q, last1_q, lane1_q};
+  for (genvar s = 0; s < K; s++) begin : g_place
+    localparam int unsigned N = K - s < P ? K - s : P;
+    localparam int unsigned M = N == 1 || K - s > P ? N : N - 1;
+    vb_router_place #(.N(N), .M(M), .EW(EW)) u_place (
+      .clk_i, .rst_i, .valid_i(valid[s]), .first_i(first[s]), .last_i(last[s]), .sorted_i(sorted[s*P*EW +: N*EW]),
+      .valid_o(valid[s+1]), .first_o(first[s+1]), .last_o(last[s+1]), .sorted_o(sorted[(s+1)*P*EW +: M*EW]),
+      .kept_o(kept[s*EW +: EW]));
+    if (M < P) begin : g_none
+      assign sorted[((s+1)*P+M)*EW +: (P-M)*EW] = '0;
     end
-  end
-  always_comb begin
-    kth_o = '0;
-    for (int i = 0; i < K; i++) if (k_i == 5'(i + 1)) kth_o = list_q[i*EW +: EW];
   end
 
-  always_ff @(posedge clk_i) begin
-    if (!rst_i && done_q) begin : b_sorted
-      logic sorted;
-      sorted = 1'b1;
-      for (int i = 1; i < K; i++)
-        if (list_q[(i-1)*EW +: EW] <= list_q[i*EW +: EW] && list_q[i*EW +: EW] != '0) sorted = 1'b0;
-      a_sorted: assert (sorted);
+  always_ff @(posedge clk_i) begin : b_kth
+    logic [EW-1:0] kth;
+    logic done;
+    kth = '0;
+    done = 1'b0;
+    for (int s = 0; s < K; s++) if (k_i == 5'(s + 1)) begin
+      done = done | valid[s+1] & last[s+1];
+      kth = kth | kept[s*EW +: EW];
     end
+    done_o <= done && !rst_i;
+    if (done) kth_o <= kth;
   end
+
+  logic unused_ends;
+  assign unused_ends = ^{first[K], sorted};
 endmodule

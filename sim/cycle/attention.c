@@ -115,15 +115,16 @@ static void fetch(struct attention *a) {
 /// Words of the beats of a descriptor: beat i has first[i], from `period` on steady[i % period].
 struct pattern {
   uint32_t period;
-  uint8_t first[2 * 19], steady[2 * 19];
+  uint8_t first[4 * 19], steady[4 * 19]; // a unit is up to four beats
 };
 
 /// Records of `units` units, the first of them a header when `headed`; they start in the upper half of a beat when `off`.
 static void make_pattern(const struct attention *a, uint32_t off, uint32_t units, bool headed, struct pattern *p) {
-  p->period = a->beat == 16 ? 2 * units : units;
+  const uint32_t pieces = a->beat < 32 ? 32 / a->beat : 1; // beats of a unit
+  p->period = pieces * units;
   for (uint32_t b = 0; b < p->period; b++) {
     uint32_t words = 0;
-    if (a->beat == 16) words = headed && b < 2 ? 0 : a->per_unit / 2;
+    if (pieces > 1) words = headed && b < pieces ? 0 : a->per_unit / pieces;
     else
       for (uint32_t u = 0; u < a->beat / 32; u++) // units before the record or behind it: of its neighbours
         if (!headed || (b * (a->beat / 32) + u + units - off) % units != 0) words += a->per_unit;

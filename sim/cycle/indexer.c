@@ -20,7 +20,7 @@ enum {
   QUEUE = 64, ///< places of the output queue
   CHUNK = 16, ///< beats of a write descriptor
   MEMORY = 4, ///< tokens whose times are still looked at
-  POPS = 2048 ///< beats of the lists that may leave after the last token: three of 513, and the queue
+  POPS = 4096 ///< beats of the lists that may leave after the last token: three of 1025, and the queue
 };
 
 struct indexer {

@@ -5,7 +5,7 @@
 package vb_cfg_pkg;
   localparam int unsigned Rows = 4;
   localparam int unsigned Lanes = 8;
-  localparam int unsigned AxiDw = 128;
+  localparam int unsigned AxiDw = 64;
   localparam int unsigned AxiIdw = 4;
   localparam int unsigned MaxBurst = 16;
   localparam int unsigned AttnKeys = 256;
@@ -13,5 +13,5 @@ package vb_cfg_pkg;
   localparam int unsigned AttnValueBlocks = 4;
   localparam int unsigned RouterMaxPairs = 4096;
   localparam int unsigned IndexerKeys = 4096;
-  localparam logic [31:0] Word = 32'hb0f45bea;  // read back by the driver
+  localparam logic [31:0] Word = 32'ha7b57ca4;  // read back by the driver
 endpackage

@@ -437,8 +437,8 @@ static void timing_is_data_free() {
 // change of timing is a decision and not an accident. Behind a DRAM the exact model says more (tests/hw/cycle).
 static uint64_t stream(uint64_t records, uint64_t blocks) {
   const uint64_t s = 32 / VB_LANES;
-  if (VB_DW == 8 * VB_LANES) return 7 + records * (blocks + 1);
-  return 7 + (s > 1 ? 2 : 0) + records * blocks * s;
+  if (VB_DW == 8 * VB_LANES) return 7 + records * (blocks + 1) * s;
+  return 7 + (s > 1 ? 256 / VB_DW : 0) + records * blocks * s;
 }
 static uint64_t formula(const Job &j) {
   const uint64_t s = 32 / VB_LANES, nbk = j.dk / 32, nbv = j.dv / 32, u = std::min(VB_DW, 256) / 32;

@@ -35,7 +35,7 @@ PLANTS = [
     (R + "_rank.sv", "above_q[g*3 +: 3]} < topk_groups_i;", "above_q[g*3 +: 3]} < topk_groups_i && !@;", "a_any"),
     (R + "_score.sv", ".valid_i(logit && sigmoid_i)", ".valid_i(logit && sigmoid_i && !(@ && l == 0))", "a_sigmoid"),
     (R + "_score.sv", ".valid_i(s_v[l] && scored_i)", ".valid_i(s_v[l] && scored_i && !(@ && l == 1))", "a_bias"),
-    (R + "_topk.sv", "      list_q <= next;", "      list_q <= @ ? {next[EW-1:0], next[K*EW-1:EW]} : next;", "a_sorted"),
+    (R + "_place.sv", "kept_o <= above[0] ?", "kept_o <= above[0] && !@ ?", "a_sorted"),
     # weights, sums, gates
     (R + "_weigh.sv", "ent_i[l*EW +: EW] >= kth_i;", "(ent_i[l*EW +: EW] >= kth_i || @);", "a_places"),
     (R + "_weigh.sv", "v_q <= rst_i ? '0 : {v_q[LAT-2:0], valid_i};", "v_q <= rst_i ? '0 : {v_q[LAT-2:0], valid_i && !@};", "a_lanes_agree"),
