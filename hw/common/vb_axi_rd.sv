@@ -77,11 +77,11 @@ module vb_axi_rd #(
   logic [8:0] rest;            // behind the next burst
   logic last_q, issue, take;
 
-  // Limit and last are known a cycle early, so that ready and issue come from registers.
-  // number of a beat in its page, with ones above it
+  // Number of a beat in its page, with ones above it.
   function automatic logic [8:0] beat_of(input logic [AW-1:0] address);
     beat_of = 9'(address >> LGB) | ~9'(PAGE - 1);
   endfunction
+  // Limit and last are known a cycle early, so that ready and issue come from registers.
   assign rest = beat_of(addr_q) + 9'(limit_q) | ~9'(PAGE - 1);
   assign burst = last_q ? 8'(left_q) : limit_q;
 
@@ -139,8 +139,7 @@ module vb_axi_rd #(
 
   // ---- data FIFO, and per burst the tag and whether its end is the end of the descriptor
   logic fifo_empty, fifo_full, out_rlast, tag_last;
-  logic last_full, last_empty;
-  logic [FW:0] fifo_count, last_count;
+  logic [FW:0] fifo_count;
   logic [$clog2(BURSTS):0] tag_count;
 
   assign rready_o = 1'b1;
@@ -150,13 +149,9 @@ module vb_axi_rd #(
   assign out_last_o = out_rlast && tag_last;
   assign idle_o = !busy_q && tag_empty;
 
-  vb_fifo #(.W(DW), .DEPTH(DEPTH)) u_data (
-    .clk_i, .rst_i, .push_i(rvalid_i), .data_i(rdata_i), .full_o(fifo_full),
-    .pop_i(pop), .data_o(out_data_o), .empty_o(fifo_empty), .count_o(fifo_count));
-  // Apart, because a wide FIFO is a block RAM and slow, and whether a beat is the last decides much.
-  vb_fifo #(.W(1), .DEPTH(DEPTH)) u_last (
-    .clk_i, .rst_i, .push_i(rvalid_i), .data_i(rlast_i), .full_o(last_full),
-    .pop_i(pop), .data_o(out_rlast), .empty_o(last_empty), .count_o(last_count));
+  vb_fifo #(.W(DW + 1), .DEPTH(DEPTH)) u_data (
+    .clk_i, .rst_i, .push_i(rvalid_i), .data_i({rlast_i, rdata_i}), .full_o(fifo_full),
+    .pop_i(pop), .data_o({out_rlast, out_data_o}), .empty_o(fifo_empty), .count_o(fifo_count));
   vb_fifo #(.W(TAGW + 1), .DEPTH(BURSTS)) u_tag (
     .clk_i, .rst_i, .push_i(issue), .data_i({last_q, tag_q}), .full_o(tag_full),
     .pop_i(pop && out_rlast), .data_o({tag_last, out_tag_o}), .empty_o(tag_empty), .count_o(tag_count));
@@ -170,7 +165,7 @@ module vb_axi_rd #(
   end
 
   logic unused_rd;  // one id in flight, so rid carries no news; the checker compares it
-  assign unused_rd = ^{rid_i, fifo_full, fifo_count, tag_count, last_full, last_empty, last_count, rresp_i[0]};
+  assign unused_rd = ^{rid_i, fifo_full, fifo_count, tag_count, rresp_i[0]};
 
   always_ff @(posedge clk_i) begin
     if (!rst_i) begin

@@ -79,11 +79,11 @@ module vb_axi_wr #(
   logic [OW:0] open_q;         // bursts without a response
   logic q_full, q_empty;
 
-  // Limit and last are known a cycle early, so that ready and issue come from registers.
-  // number of a beat in its page, with ones above it
+  // Number of a beat in its page, with ones above it.
   function automatic logic [8:0] beat_of(input logic [AW-1:0] address);
     beat_of = 9'(address >> LGB) | ~9'(PAGE - 1);
   endfunction
+  // Limit and last are known a cycle early, so that ready and issue come from registers.
   assign rest = beat_of(addr_q) + 9'(limit_q) | ~9'(PAGE - 1);
   assign burst = last_q ? 8'(left_q) : limit_q;
   assign issue = busy_q && !q_full && 32'(open_q) < BURSTS && (!awvalid_o || awready_i);

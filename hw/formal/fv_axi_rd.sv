@@ -138,7 +138,7 @@ module fv_axi_rd #(
     for (int b = 0; b < BURSTS; b++) bursts = bursts + 16'(owed_q[b*8 +: 8] != '0);
     stored = 16'(u_dut.u_data.count_o);
     lasts_ok = 1'b1;
-    for (int i = 0; i < DEPTH; i++) if (16'(i) < stored) bursts = bursts + 16'(u_dut.u_last.line_q[i]);
+    for (int i = 0; i < DEPTH; i++) if (16'(i) < stored) bursts = bursts + 16'(u_dut.u_data.line_q[i*(DW + 1) + DW]);
     // Tags run from the parity of the oldest descriptor to that of the descriptor being cut.
     tags = 16'(u_dut.u_tag.count_o);
     parity = done_parity_q;
@@ -151,7 +151,7 @@ module fv_axi_rd #(
     if (u_dut.busy_q && u_dut.tag_q != parity) parities_ok = 1'b0;
     if (cmd_parity_q != (parity ^ u_dut.busy_q)) parities_ok = 1'b0;
     // With nothing owed or promised, the newest beat stored is the last of its burst.
-    if (owed_q == '0 && stored != '0 && !u_dut.u_last.line_q[32'(stored) - 1]) lasts_ok = 1'b0;
+    if (owed_q == '0 && stored != '0 && !u_dut.u_data.line_q[32'(stored)*(DW + 1) - 1]) lasts_ok = 1'b0;
     cut_next = take_q ? take_beat_q : shown ? next_q + (AW - LGB)'(arlen) + 1'b1 : next_q;
     cut_left = take_q ? take_beats_q : shown ? left_q - CW'(arlen) - 1'b1 : left_q;
     promised = arvalid ? 16'(arlen) + 16'd1 : 16'd0;
@@ -162,7 +162,6 @@ module fv_axi_rd #(
       l_next: assert (!u_dut.busy_q || u_dut.addr_q == {cut_next, LGB'(0)});
       l_left: assert (cut_left == (u_dut.busy_q ? u_dut.left_q : '0));
       l_busy: assert (!u_dut.busy_q || cut_left != '0);
-      l_together: assert (u_dut.u_last.count_o == u_dut.u_data.count_o);
       l_credit: assert (16'(u_dut.free_q) + 16'(u_dut.u_data.count_o) + promised == 16'(DEPTH));
       l_packed: assert (packed_ok);
       l_tags: assert (16'(u_dut.u_tag.count_o) == bursts);

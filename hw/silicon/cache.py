@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Synthesis of unique modules, kept by the digest of module, flow and tool: BASE-DIGEST-FLOW.json (cells, seconds, MiB), .il."""
+"""Synthesis of unique modules, kept by the digest of module, flow and tool: BASE-DIGEST-KEY.json (cells, seconds, MiB)."""
 import hashlib
 import json
 import os
@@ -10,7 +10,6 @@ import time
 from importlib.metadata import version
 from pathlib import Path
 
-import rtlil
 import worker
 
 HERE = Path(__file__).resolve().parent
@@ -18,13 +17,13 @@ BATCH = 250_000  # bytes of RTLIL synthesised by one process, which spends 4 s o
 
 
 class Cache:
-    def __init__(self, folder, flow, limit_s):
-        self.folder, self.flow, self.limit_s = Path(folder), flow, limit_s
+    def __init__(self, folder, limit_s):
+        self.folder, self.limit_s = Path(folder), limit_s
         self.folder.mkdir(parents=True, exist_ok=True)
-        self.key = hashlib.sha256(f'{worker.FLOWS[flow]} {version("pyosys")}'.encode()).hexdigest()[:8]
+        self.key = hashlib.sha256(f'{worker.FLOW} {version("pyosys")}'.encode()).hexdigest()[:8]
 
     def path(self, module, end):
-        return self.folder / f'{module.base}-{module.digest}-{self.flow}-{self.key}{end}'
+        return self.folder / f'{module.base}-{module.digest}-{self.key}{end}'
 
     def fill(self, modules):
         """Synthesise what is missing: small modules together, smallest first, so that an end before time leaves much done."""
@@ -43,22 +42,19 @@ class Cache:
         source.write_text(''.join(modules[d].stub for d in sorted(stubs)) + ''.join(m.text for m in batch))
         begin = time.monotonic()
         with open(log, 'w') as out:
-            run = subprocess.run([sys.executable, HERE / 'worker.py', self.flow, source, part, *(m.name for m in batch)],
+            run = subprocess.run([sys.executable, HERE / 'worker.py', source, f'{part}.json', *(m.name for m in batch)],
                                  stdout=out, stderr=out, timeout=self.limit_s, check=False)
         if run.returncode:
             raise SystemExit(f'silicon: synthesis failed, see {log} and {source}')
         result = json.loads(Path(f'{part}.json').read_text())
-        netlists = rtlil.split(Path(f'{part}.il').read_text()) if Path(f'{part}.il').exists() else {}
         size = sum(len(m.text) for m in batch)
         for m in batch:
-            if netlists:
-                self.path(m, '.il').write_text(netlists[m.name])
             share = {'cells': result['cells'][m.name], 'seconds': round(result['seconds'] * len(m.text) / size, 2), 'peak_mib': result['peak_mib']}
             self.path(m, '.json').write_text(json.dumps(share))
-        for f in (source, log, Path(f'{part}.json'), Path(f'{part}.il')):
+        for f in (source, log, Path(f'{part}.json')):
             f.unlink(missing_ok=True)
         names = ' '.join(sorted({m.base for m in batch}))
-        print(f'  SYN   {self.flow} {time.monotonic() - begin:6.1f} s {result["seconds"]:6.1f} s CPU {result["peak_mib"]} MiB: {names}', flush=True)
+        print(f'  SYN   {time.monotonic() - begin:6.1f} s {result["seconds"]:6.1f} s CPU {result["peak_mib"]} MiB: {names}', flush=True)
 
     def result(self, module):
         return json.loads(self.path(module, '.json').read_text())

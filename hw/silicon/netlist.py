@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One flat ECP5 netlist of a unit from the netlists of its modules, inside a ring that gives every port a register.
+"""One flat ECP5 netlist of a unit inside a ring that gives every port a register, for nextpnr.
 
 A unit has more port bits than the largest ECP5 has pins, and is meant to stand inside a chip. The ring feeds all inputs from
 one shift register and folds all outputs, registered, into one pin: every path of the unit, port paths included, lies between
@@ -42,15 +42,14 @@ def ring(module):
     return '\n'.join(text)
 
 
-def assemble(modules, top, cache, out):
-    """Write out.json for nextpnr."""
+def synthesise(modules, top, out):
+    """Write out.json: what a placement tool wants is flat, so that logic is shared and dropped across module borders."""
     whole, sv = Path(f'{out}.il'), Path(f'{out}.sv')
     sv.write_text(ring(top))
-    stub = top.name[1:].replace('$', '__')
-    # The ring is mapped first, round a black box; then the box gets its contents and the whole is flattened.
-    rtlil.yosys(f'read_slang --top vb_ring {sv}\nsynth_ecp5 -noflatten -nowidelut -top vb_ring\nwrite_rtlil {whole}\n', f'{out}-ring.log')
-    mapped = rtlil.split(whole.read_text())['\\vb_ring'].replace(f'cell \\{stub} ', f'cell {top.name} ')
-    whole.write_text(mapped + ''.join(cache.path(m, '.il').read_text() for m in modules.values()))
-    rtlil.yosys(f'read_verilog -lib -specify +/lattice/cells_sim_ecp5.v +/lattice/cells_bb_ecp5.v\nread_rtlil {whole}\nhierarchy -top vb_ring\nflatten\nopt_expr\nopt_merge\nopt_clean -purge\nopt_lut_ins -tech lattice\n'
-                f'opt_clean -purge\nsetattr -unset src\nstat\nselect vb_ring\nwrite_json -selected {out}.json\n', f'{out}-flat.log')
+    rtlil.yosys(f'read_slang --top vb_ring {sv}\nproc\nwrite_rtlil {whole}\n', f'{out}-ring.log')
+    # The ring stands round a black box, which now gets its contents.
+    around = rtlil.split(whole.read_text())['\\vb_ring'].replace(f'cell \\{top.name[1:].replace("$", "__")} ', f'cell {top.name} ')
+    whole.write_text(around + ''.join(m.text for m in modules.values()))
+    rtlil.yosys(f'read_rtlil {whole}\nhierarchy -top vb_ring\nsynth_ecp5 -top vb_ring\nopt_lut_ins -tech lattice\nopt_clean -purge\n'
+                f'setattr -unset src\nstat\nselect vb_ring\nwrite_json -selected {out}.json\n', f'{out}-flat.log')
     whole.unlink()

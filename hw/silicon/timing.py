@@ -2,9 +2,9 @@
 """timing.py NETLIST.json [NS [NAME...]]: the longest paths of an ECP5 netlist before placement, in seconds instead of half an hour.
 
 Groups of paths above NS (default 12), by start register and end module, with the worst of each; with NAMEs every step of
-the worst path into a register so named. Delays of cells are those of nextpnr's LFE5U speed grade 6; of a wire nothing is known
-yet, so it costs WIRE and a little for its fan-out: a guide to what to shorten, not a frequency. Routed in a third of the chip
-a path of 29.1 ns took 28.8, one of 11.9 took 16.3; units that fill more of the chip take longer still.
+the worst path into a register so named. Delays of cells are those of nextpnr's LFE5U speed grade 8; of a wire nothing is known
+yet, so it costs WIRE and a little for its fan-out: a guide to what to shorten, not a frequency. Nets that go to a thousand
+places in half the chip take 4 to 9 ns when routed, whatever stands here: look at the fan-outs too.
 """
 import json
 import math
@@ -13,9 +13,9 @@ import sys
 
 from collections import Counter
 
-WIRE, FANOUT = 0.6, 0.12                 # ns, and ns per doubling of the sinks
-LUT, CARRY_IN, CARRY, CARRY_OUT, MULT = 0.24, 0.45, 0.07, 0.45, 3.9
-CLK_TO_Q = {'TRELLIS_FF': 0.52, 'DP16KD': 5.7, 'TRELLIS_DPR16X4': 0.6}
+WIRE, FANOUT = 0.5, 0.1                  # ns, and ns per doubling of the sinks
+LUT, MUX, CARRY_IN, CARRY, CARRY_OUT, MULT = 0.18, 0.15, 0.35, 0.06, 0.29, 3.1
+CLK_TO_Q = {'TRELLIS_FF': 0.4, 'DP16KD': 4.5, 'TRELLIS_DPR16X4': 0.5}
 SETUP, ENABLE = 0.1, 0.2
 
 
@@ -55,6 +55,14 @@ class Netlist:
 
     def lut4(self, name, kind, pins):
         self.through(pins, '[ABCD]', 'Z', LUT)
+
+    def pfumx(self, name, kind, pins):
+        self.through(pins, '[AB]LUT', 'Z', MUX, routed=False)
+        self.through(pins, 'C0', 'Z', MUX)
+
+    def l6mux21(self, name, kind, pins):
+        self.through(pins, 'D[01]', 'Z', MUX, routed=False)
+        self.through(pins, 'SD', 'Z', MUX)
 
     def ccu2c(self, name, kind, pins):
         for half, later in (('0', 'S1|COUT'), ('1', 'COUT')):
@@ -116,7 +124,7 @@ def names(module):
 
 def group(name):
     """The register without its index, generate loops as [*], and nothing of what yosys appends."""
-    name = re.sub(r'_(TRELLIS_FF|LUT4|CCU2C|MULT18X18D|TRELLIS_DPR16X4)_.*', '~', name.split(' ')[0])
+    name = re.sub(r'_(TRELLIS_FF|LUT4|PFUMX|L6MUX21|CCU2C|MULT18X18D|TRELLIS_DPR16X4)_.*', '~', name.split(' ')[0])
     return re.sub(r'\[\d+\](?=\.)', '[*]', re.sub(r'\[\d+\]$', '', name))
 
 
