@@ -20,6 +20,7 @@ enum {
   ALIGN = 4,    ///< last weight added to ready_o
   DIVIDE = 20,  ///< div_take_o to the result: vb_unorm 2, vb_recip 16
   GATE = 11,    ///< issue to valid_o
+  SETTLE = 5,   ///< end of the prefix to the list: the walk over the groups comes up
   CHUNK = 16,   ///< beats
   WORD_ROOM = QUEUE - 4
 };
@@ -322,8 +323,7 @@ static bool dispatch(struct router *r) {
     r->phase = LIST;
     r->disp_end = r->step_at + 1; // the last word leaves a cycle after its step
     if (!r->pairs) r->phase = ENDED;
-    vb_marks_set(&r->marks, WORK, r->step_at, r->step_at + r->pairs); // scatter
-    r->step_at += r->pairs + 3;                                       // and its last write lands
+    r->step_at += SETTLE;
     return true;
   case LIST:
     steps = (r->pairs + r->lanes - 1) >> r->lanes_log2;
