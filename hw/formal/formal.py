@@ -47,7 +47,8 @@ PROOFS = {
                     'entries with keys of 2 bits', [
         (TOPK, 'ent_i[m*EW + IW +: EW - IW] > ent_i[l*EW', 'ent_i[m*EW + IW +: EW - IW] < ent_i[l*EW'),
         (TOPK, 'if (rank == LGP\'(s))', 'if (rank == LGP\'(s + 1))'),
-        (TOPK, 'done_o <= done && !rst_i;', 'done_o <= done;'),
+        (TOPK, 'done_o <= valid[K] && last[K] && !rst_i;', 'done_o <= valid[K] && last[K];'),
+        (TOPK, 'k_i == 5\'(s + 1) ?', 'k_i == 5\'(s + 2) ?'),
         (TOPK, 'v1_q <= valid_i && !rst_i;', 'v1_q <= valid_i;'),
         (TOPK, 'K - s > P ? N : N - 1;', 'K - s > P + 1 || N == 1 ? N : N - 1;'),
         (PLACE, 'first_i || sorted_i', 'sorted_i'),

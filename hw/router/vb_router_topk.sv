@@ -6,12 +6,13 @@
 // then pass K places in a row, a cycle each:
 //
 //   beat ─► sort ─► place 0 ─► place 1 ─► ... place K-1      each keeps the largest that it sees and hands on the rest
-//                      └──────────┴── place k-1 ────┴─► kth, when the token's last beat has passed it
+//                      │          │             │
+//                      └─► kth ───┴─► kth ──... ┴─► kth      what place k-1 has kept goes along with the token's last beat
 //
 // Neighbours alone are wired together, so K and P cost area, not clock. Only the k-th entry leaves: the selection itself is
 // made in the last pass by comparing with it, which yields the experts in ascending order for free.
 //
-// A beat with valid_i in cycle t has passed place s in t + 2 + s; for one that has last_i, done_o is high in t + 2 + k with the
+// A beat with valid_i in cycle t has passed place s in t + 2 + s; for one that has last_i, done_o is high in t + 2 + K with the
 // result, for one cycle. Tokens may follow without a gap.
 module vb_router_topk #(
   parameter int unsigned P = 8,
@@ -74,18 +75,13 @@ module vb_router_topk #(
     end
   end
 
-  always_ff @(posedge clk_i) begin : b_kth
-    logic [EW-1:0] kth;
-    logic done;
-    kth = '0;
-    done = 1'b0;
-    for (int s = 0; s < K; s++) if (k_i == 5'(s + 1)) begin
-      done = done | valid[s+1] & last[s+1];
-      kth = kth | kept[s*EW +: EW];
-    end
-    done_o <= done && !rst_i;
-    if (done) kth_o <= kth;
+  logic [K*EW-1:0] kth_q;
+  always_ff @(posedge clk_i) begin
+    for (int s = 0; s < K; s++)
+      if (valid[s+1] && last[s+1]) kth_q[s*EW +: EW] <= k_i == 5'(s + 1) ? kept[s*EW +: EW] : s == 0 ? '0 : kth_q[((s+K-1)%K)*EW +: EW];
+    done_o <= valid[K] && last[K] && !rst_i;
   end
+  assign kth_o = kth_q[(K-1)*EW +: EW];
 
   logic unused_ends;
   assign unused_ends = ^{first[K], sorted};

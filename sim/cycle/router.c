@@ -15,7 +15,7 @@ enum {
   HISTORY = 16, ///< tokens whose times are still looked at
   SCORE = 21,   ///< accepted beat to the token buffer
   RANK = 16,    ///< last beat in the buffer to rank_done, without the levels of the scan
-  TOPK = 4,     ///< last beat read to top_done, without the k places
+  TOPK = 20,    ///< last beat read to top_done: 16 places
   WEIGH = 14,   ///< last beat read to ready_o
   ALIGN = 4,    ///< last weight added to ready_o
   DIVIDE = 20,  ///< div_take_o to the result: vb_unorm 2, vb_recip 16
@@ -259,7 +259,7 @@ static bool rank_token(struct router *r) {
   uint64_t t = r->ranked, slot = t % HISTORY;
   if (t == r->row || (t >= BANKS && t >= BANKS + r->issued)) return false;
   uint64_t b = r->beats[slot], ranked = r->row_end[slot] + SCORE + RANK + r->lanes_log2;
-  uint64_t pass2 = later(ranked + 1, r->pass2_free), known = pass2 + b + TOPK + r->k;
+  uint64_t pass2 = later(ranked + 1, r->pass2_free), known = pass2 + b + TOPK;
   r->pass2_free = pass2 + b + 1;
   uint64_t pass3 = later(known + 1, r->pass3_free);
   if (t >= BANKS) pass3 = later(pass3, r->hand[(t - BANKS) % HISTORY] + r->k + 1); // its bank is free

@@ -51,7 +51,7 @@ PLANTS = [
     (R + "_core.sv", "assign x_take = chunk_valid_o && chunk_ready_i", "assign x_take = (chunk_valid_o || @) && chunk_ready_i", "a_take"),
     (R + "_pack.sv", "avail_q <= chunk_take_i ?", "avail_q <= chunk_take_i && !@ ?", "a_owed"),
     (R + "_core.sv", ".pair_id_i(g_early_id)", ".pair_id_i(@ ? '0 : g_early_id)", "a_neighbours"),
-    (R + "_disp.sv", "assign prefix_step = state_q == Prefix && room_i;", "assign prefix_step = (state_q == Prefix || @) && room_i;", "a_one_source|a_total"),
+    (R + "_core.sv", ".pair_valid_i(g_early),", ".pair_valid_i(g_early || (@ && word_v)),", "a_one_source"),
     (R + "_disp.sv", "cnt_mem[c1_addr_q] <= {block, cur + 1'b1};", "cnt_mem[c1_addr_q] <= {block, @ ? pairs_i : cur + 1'b1};", "a_place"),
     (R + "_disp.sv", "Settle: if (rest_q == '0)", "Settle: if (rest_q == '0 || @)", "a_ready"),
     (R + "_list.sv", "free_q <= free_q + 1'b1;", "free_q <= @ ? '1 : free_q + 1'b1;", "a_blocks"),
