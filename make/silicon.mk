@@ -19,5 +19,5 @@ silicon-timing: $(SILICON_VENV)/.installed ## estimate the longest paths of `sma
 silicon-table: $(SILICON_VENV)/.installed ## write experiments/silicon/silicon.h5 and docs/silicon.md from what was measured
 	$(SILICON_PY) hw/silicon/silicon.py table
 
-check-silicon: ## fail when docs/silicon.md has figures of other sources than these, or a clock below 60 MHz
+check-silicon: ## fail when docs/silicon.md lacks a figure, has one of other sources than these, or a clock below 60 MHz
 	$(PYTHON) hw/silicon/silicon.py check

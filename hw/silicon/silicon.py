@@ -5,7 +5,7 @@ silicon.py figures UNIT:CONFIG...   UltraScale+ cells of each, hierarchical synt
 silicon.py timing UNIT:CONFIG...    ECP5-85F: synthesis, and the longest paths by the estimate of timing.py
 silicon.py place UNIT:CONFIG...     ECP5-85F: synthesis, placement, routing, frequency
 silicon.py table                    build/silicon/*.json -> experiments/silicon/silicon.h5 and docs/silicon.md
-silicon.py check                    fail when a figure of docs/silicon.md is of other sources than these, or a clock is below 60 MHz
+silicon.py check                    fail when a figure of docs/silicon.md is missing or of other sources than these, or a clock is below 60 MHz
 """
 import datetime
 import hashlib
@@ -21,6 +21,7 @@ import rtlil
 
 WORK = Path('build/silicon')
 DOC = Path('docs/silicon.md')
+UNITS, CONFIGS = ('attention', 'indexer', 'router'), ('small', 'base', 'paper')
 FREQ_MHZ = 60
 SPEED = '8'  # grade of the LFE5U-85F
 PINS = 'LOCATE COMP "clk" SITE "G2";\n'  # one that reaches the clock network; the other two go anywhere
@@ -127,6 +128,7 @@ def placed(out, what, seed):
         routed = tool.poll() is not None
         if not routed:
             tool.kill()
+            tool.wait()
         elif tool.returncode:
             raise SystemExit(f'silicon: place and route failed, see {log}')
         last.write_text(json.dumps({'key': key, 'routed': routed, 'seconds': time.monotonic() - begin}))
@@ -169,7 +171,10 @@ def check():
     rows = re.findall(r'^\| (\w+) \| (\w+) \|.* `([0-9a-f]{12})` \|', text, re.M)
     stale = sorted({f'{u} ({c})' for u, c, d in rows if d != sources_digest(u, c)})
     slow = [f'{u} ({c}): {f} MHz' for u, c, f in re.findall(r'^\| (\w+) \| (\w+) \| ([0-9]+\.[0-9]+) \|', text, re.M) if float(f) < FREQ_MHZ]
-    faults = [f'figures of other sources: {", ".join(stale)}; `make silicon` measures again'] if stale else []
+    wanted = [(u, c) for u in UNITS for c in CONFIGS] + [(u, 'small') for u in UNITS]  # UltraScale+, then placed
+    absent = sorted({f'{u} ({c})' for u, c in wanted if [r[:2] for r in rows].count((u, c)) < wanted.count((u, c))})
+    faults = [f'no figures: {", ".join(absent)}'] if absent else []
+    faults += [f'figures of other sources: {", ".join(stale)}; `make silicon` measures again'] if stale else []
     faults += [f'below {FREQ_MHZ} MHz on an ECP5-85F: {", ".join(slow)}'] if slow else []
     if faults:
         raise SystemExit('\n'.join(f'{DOC}: {f}' for f in faults))
@@ -190,7 +195,7 @@ def main():
             timing(unit, config)
     elif verb == 'table':
         import table
-        table.write(WORK, DOC, FREQ_MHZ)
+        table.write(WORK, DOC, CONFIGS, FREQ_MHZ)
     else:
         check()
 

@@ -185,6 +185,7 @@ static void fixed_cost(void) {
     size_t s = i % SHAPES;
     int mode = (int)(i / SHAPES); // softmax, sigmoid, with bias and groups
     uint32_t e = shapes[s][0], k = shapes[s][1], beats = (e + rdev_lanes - 1) / rdev_lanes;
+    if (e < rdev_lanes) continue; // so short a prefix that the list meets the last gates: only the model knows
     uint64_t first = cycles_of(d, &r, 64, e, k, kinds[0], mode), twice = cycles_of(d, &r, 128, e, k, kinds[0], mode);
     for (size_t g = 1; g < sizeof kinds / sizeof *kinds; g++)
       VB_CHECK(cycles_of(d, &r, 64, e, k, kinds[g], mode) == first, "E=%u: the cost depends on the values", e);
