@@ -53,8 +53,7 @@ $(ATTN_PLANT)/model/Vplanted.mk: $(ATTN_PLANT)/plants.h hw/lint.vlt hw/config/ba
 	@touch $@
 $(ATTN_PLANT)/model/Vplanted__ALL.a: $(ATTN_PLANT)/model/Vplanted.mk
 	$(call say,MODEL,$@)
-	$(Q)$(MAKE) --no-print-directory -s -C $(@D) -f Vplanted.mk Vplanted__ALL.a CXX="$(CXX)" LINK="$(CXX)" \
-	  OBJCACHE="$(CCACHE)" OPT_FAST="-O1 $(SIM_ARCH)" OPT_SLOW="-O1" >/dev/null
+	$(Q)+$(call sim_compile,$(@D),Vplanted,-O1 $(SIM_ARCH))
 $(ATTN_PLANT)/obj/%.o: $(SIM_VINC)/%.cpp
 	@mkdir -p $(@D)
 	$(Q)$(CCACHE) $(CXX) -std=gnu++17 -O2 $(SIM_DEFS) -I$(SIM_VINC) -I$(SIM_VINC)/vltstd -c -o $@ $<

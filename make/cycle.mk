@@ -39,8 +39,7 @@ $(CYCLE_DIR)/$1/V$1.mk: tests/hw/cycle/vb_port_top.sv $(wildcard hw/common/*.sv 
 	  --top-module vb_port_top $$(CYCLE_$1) $$(SIM_SV_COMMON) tests/hw/cycle/vb_port_top.sv
 	@touch $$@
 $(CYCLE_DIR)/$1/V$1__ALL.a: $(CYCLE_DIR)/$1/V$1.mk
-	$$(Q)$$(MAKE) --no-print-directory -s -C $$(@D) -f V$1.mk V$1__ALL.a CXX="$$(CXX)" LINK="$$(CXX)" \
-	  OBJCACHE="$$(CCACHE)" OPT_FAST="-O2 $(SIM_ARCH)" OPT_SLOW="-O1" USER_CPPFLAGS="$(SIM_MODEL_CXXFLAGS)" >/dev/null
+	$$(Q)+$$(call sim_compile,$$(@D),V$1,-O2 $(SIM_ARCH))
 endef
 $(foreach p,$(CYCLE_PORTS),$(eval $(call cycle_port,$p)))
 CYCLE_PORT_LIBS := $(foreach p,$(CYCLE_PORTS),$(CYCLE_DIR)/$p/V$p__ALL.a)

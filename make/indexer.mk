@@ -25,8 +25,7 @@ $(IPLANT_DIR)/model/Vindexer_small.mk: $(IPLANT_DIR)/plants.h hw/config/small/vb
 	@touch $@
 $(IPLANT_DIR)/model/Vindexer_small__ALL.a: $(IPLANT_DIR)/model/Vindexer_small.mk
 	$(call say,MODEL,$@)
-	$(Q)$(MAKE) --no-print-directory -s -C $(@D) -f Vindexer_small.mk Vindexer_small__ALL.a CXX="$(CXX)" LINK="$(CXX)" \
-	  OBJCACHE="$(CCACHE)" OPT_FAST="-O1" OPT_SLOW="-O1" USER_CPPFLAGS="$(SIM_MODEL_CXXFLAGS)" >/dev/null
+	$(Q)+$(call sim_compile,$(@D),Vindexer_small,-O1)
 $(IPLANT_DIR)/units.inc: make/indexer.mk
 	@mkdir -p $(@D)
 	@printf 'VB_CONFIG(small,SMALL)\nVB_UNIT(small,indexer)\n' > $@

@@ -17,8 +17,7 @@ $(RPLANT_DIR)/model/Vrouter_small.mk: $(RPLANT_DIR)/plants.h hw/config/small/vb_
 	@touch $@
 $(RPLANT_DIR)/model/Vrouter_small__ALL.a: $(RPLANT_DIR)/model/Vrouter_small.mk
 	$(call say,MODEL,$@)
-	$(Q)$(MAKE) --no-print-directory -s -C $(@D) -f Vrouter_small.mk Vrouter_small__ALL.a CXX="$(CXX)" LINK="$(CXX)" \
-	  OBJCACHE="$(CCACHE)" OPT_FAST="-O1" OPT_SLOW="-O1" USER_CPPFLAGS="$(SIM_MODEL_CXXFLAGS)" >/dev/null
+	$(Q)+$(call sim_compile,$(@D),Vrouter_small,-O1)
 $(RPLANT_DIR)/units.inc: make/router.mk
 	@mkdir -p $(@D)
 	@printf 'VB_CONFIG(small,SMALL)\nVB_UNIT(small,router)\n' > $@

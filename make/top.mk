@@ -17,8 +17,7 @@ $(TOP_DIR)/Vvb_top.mk: $(wildcard hw/common/*.sv hw/common/*.svh hw/top/*.sv $(T
 	@touch $@
 $(TOP_DIR)/Vvb_top__ALL.a: $(TOP_DIR)/Vvb_top.mk
 	$(call say,MODEL,$@)
-	$(Q)$(MAKE) --no-print-directory -s -C $(@D) -f Vvb_top.mk Vvb_top__ALL.a CXX="$(CXX)" LINK="$(CXX)" \
-	  OBJCACHE="$(CCACHE)" OPT_FAST="-O2 $(SIM_ARCH)" OPT_SLOW="-O1" USER_CPPFLAGS="$(SIM_MODEL_CXXFLAGS)" >/dev/null
+	$(Q)+$(call sim_compile,$(@D),Vvb_top,-O2 $(SIM_ARCH))
 $(TOP_DIR)/test_top.o: tests/hw/top/test_top.cc $(TOP_DIR)/Vvb_top.mk
 	$(call say,CXX,$<)
 	$(Q)$(CCACHE) $(CXX) $(SIM_CXXFLAGS) -Itests -Isim -Ihost -Ihost/include $(SIM_DEFS) -isystem $(TOP_DIR) -c -o $@ $<
