@@ -16,6 +16,7 @@ enum {
   BEATS = 4,         ///< FIFO of vb_attn_gear
   QUEUE = 4,         ///< streams of vb_attn_fetch
   STREAMS = 40,      ///< told ahead: rows of a tile
+  FIFO = 128,        ///< beats of the read master
   DESCRIPTORS = 1024 ///< told and not consumed: at most a FIFO of single beats and the port's list
 };
 
@@ -25,6 +26,21 @@ struct stream {
   uint64_t base, key;
   uint32_t stride, count, units;
   bool list, query;
+};
+
+/// Words of the beats of a descriptor, period after period; its first beat has `short_first` less.
+struct pattern {
+  uint32_t period, short_first;
+  bool gapless;                       ///< every beat has words
+  uint16_t before[4 * 19 + FIFO + 1]; ///< of the beats before beat i: a unit is up to four beats
+};
+enum records { RECORDS, VALUES, UNITS }; ///< headed records of keys and queries, values, plain units
+
+/// vb_attn_gear: a FIFO of beats before the array.
+struct gear {
+  uint64_t accepted;   ///< cycle of the last beat in
+  uint64_t pop[BEATS]; ///< of the last beats out of the FIFO, the earliest first: it makes room
+  uint64_t next;       ///< cycle after the last word
 };
 
 struct attention {
@@ -45,9 +61,9 @@ struct attention {
     uint32_t beats, off, units; ///< units: of 32 bytes, headers included
   } desc[DESCRIPTORS];
   uint64_t descs, desc_at;
-  // gear
-  uint64_t accepted, pushed, pop[BEATS], last_pop; ///< cycle of the last beat in; beats into the FIFO, and their pops
-  uint64_t at;                                     ///< cycle of the present state
+  struct pattern pattern[3][2]; ///< by records, and whether they start in the upper half of a beat
+  struct gear gear;
+  uint64_t at; ///< cycle of the present state
 };
 
 static uint64_t later(uint64_t a, uint64_t b) { return a > b ? a : b; }
@@ -112,47 +128,75 @@ static void fetch(struct attention *a) {
 
 // ---- beats to words
 
-/// Words of the beats of a descriptor: beat i has first[i], from `period` on steady[i % period].
-struct pattern {
-  uint32_t period;
-  uint8_t first[4 * 19], steady[4 * 19]; // a unit is up to four beats
-};
-
-/// Records of `units` units, the first of them a header when `headed`; they start in the upper half of a beat when `off`.
+/// Makes the pattern of records of `units` units, the first of them a header when `headed`; they start in the upper half of
+/// a beat when `off`.
 static void make_pattern(const struct attention *a, uint32_t off, uint32_t units, bool headed, struct pattern *p) {
   const uint32_t pieces = a->beat < 32 ? 32 / a->beat : 1; // beats of a unit
-  p->period = pieces * units;
-  for (uint32_t b = 0; b < p->period; b++) {
+  *p = (struct pattern){.period = pieces * units, .gapless = true};
+  for (uint32_t b = 0; b < p->period + FIFO; b++) {
+    const uint32_t i = b % p->period;
     uint32_t words = 0;
-    if (pieces > 1) words = headed && b < pieces ? 0 : a->per_unit / pieces;
+    if (pieces > 1) words = headed && i < pieces ? 0 : a->per_unit / pieces;
     else
       for (uint32_t u = 0; u < a->beat / 32; u++) // units before the record or behind it: of its neighbours
-        if (!headed || (b * (a->beat / 32) + u + units - off) % units != 0) words += a->per_unit;
-    p->first[b] = p->steady[b] = (uint8_t)words;
+        if (!headed || (i * (a->beat / 32) + u + units - off) % units != 0) words += a->per_unit;
+    p->before[b + 1] = (uint16_t)(p->before[b] + words);
+    if (!words) p->gapless = false;
   }
-  if (off) p->first[0] = (uint8_t)(p->first[0] - a->per_unit); // no neighbour before the first
+  p->short_first = off ? a->per_unit : 0; // no neighbour before the first
 }
 
-/// Takes `words` words in the present state: records of `units` units, as they come.
-static bool consume(struct attention *a, uint64_t words, uint32_t units, bool headed) {
+/// The patterns of a job's streams: headed records of keys and queries, values, plain units; each at both halves of a beat.
+static void make_patterns(struct attention *a) {
+  for (uint32_t off = 0; off < 2; off++) {
+    make_pattern(a, off, a->nbk + 1, true, &a->pattern[RECORDS][off]);
+    make_pattern(a, off, a->nbv, false, &a->pattern[VALUES][off]);
+    make_pattern(a, off, 1, false, &a->pattern[UNITS][off]);
+  }
+}
+
+/// The next n >= BEATS beats, beat i of the pattern first, if only the array holds them up: they wait when the FIFO has
+/// room. False: some may be later than that.
+static bool waiting_beats(struct gear *g, const struct vb_port_rd *rd, uint64_t *time, uint32_t n,
+                          const struct pattern *p, uint32_t i) {
+  const uint64_t mask = rd->depth - 1, at = rd->popped, room = g->pop[0];
+  // Beats come one a cycle at most and leave one a cycle at most, so the last tells for all.
+  if (g->accepted > room || time[(at + n - 1) & mask] >= room + n) return false;
+  const uint16_t *before = &p->before[i];
+  const uint64_t next = g->next - before[0];
+  for (uint32_t b = 0; b < BEATS; b++) time[(at + b) & mask] = g->pop[b] + 1;
+  for (uint32_t b = BEATS; b < n; b++) time[(at + b) & mask] = next + before[b - BEATS + 1];
+  for (uint32_t b = 0; b < BEATS; b++) g->pop[b] = next + before[n - BEATS + b + 1] - 1;
+  g->accepted = time[(at + n - 1) & mask];
+  g->next = next + before[n];
+  return true;
+}
+
+/// A beat with w words, on the bus in *time; that becomes the cycle in which the gear takes it.
+static inline void one_beat(struct gear *g, uint64_t *time, uint64_t w) {
+  *time = g->accepted = later(later(*time, g->accepted), g->pop[0]) + 1;
+  if (!w) return;
+  g->next = later(g->accepted + 1, g->next) + w;
+  for (int i = 1; i < BEATS; i++) g->pop[i - 1] = g->pop[i];
+  g->pop[BEATS - 1] = g->next - 1;
+}
+
+/// Takes `words` words in the present state from beats as they come.
+static bool consume(struct attention *a, uint64_t words, enum records kind) {
   struct vb_port_rd *rd = &a->port.rd[0];
-  struct pattern patterns[2];
+  struct gear *g = &a->gear;
   const uint64_t mask = rd->depth - 1, start = a->at;
-  uint64_t next = later(a->last_pop + 1, start), left = words, accepted = a->accepted, pushed = a->pushed;
-  uint64_t pop[BEATS];
-  memcpy(pop, a->pop, sizeof pop);
-  for (uint32_t off = 0; off < 2; off++) make_pattern(a, off, units, headed, &patterns[off]);
-  while (left) {
+  g->next = later(g->next, start);
+  for (uint64_t left = words; left;) {
     while (a->desc_at == a->descs) {
       fetch(a);
       if (a->desc_at == a->descs && !vb_port_step(&a->port)) return false;
     }
     const uint32_t beats = a->desc[a->desc_at % DESCRIPTORS].beats, all = a->desc[a->desc_at % DESCRIPTORS].units;
-    const struct pattern *p = &patterns[a->desc[a->desc_at++ % DESCRIPTORS].off];
-    const uint8_t *word = p->first, *end_of_period = word + p->period;
-    uint64_t own = (uint64_t)(headed ? all - all / units : all) * a->per_unit; // a last half beat is nobody's
+    const struct pattern *p = &a->pattern[kind][a->desc[a->desc_at++ % DESCRIPTORS].off];
+    uint64_t own = (uint64_t)(kind == RECORDS ? all - all / (a->nbk + 1) : all) * a->per_unit;
     left -= own;
-    for (uint32_t b = 0; b < beats;) {
+    for (uint32_t b = 0, i = 0; b < beats;) {
       uint64_t known = vb_port_rd_known(rd);
       if (!known) {
         fetch(a);
@@ -160,29 +204,24 @@ static bool consume(struct attention *a, uint64_t words, uint32_t units, bool he
         continue;
       }
       uint32_t n = beats - b < known ? beats - b : (uint32_t)known;
+      if (b == 0 && p->short_first) n = 1;
+      else if (b + n == beats && n > 1) n--; // a last half beat is nobody's
+      if (n >= BEATS && p->gapless && waiting_beats(g, rd, rd->time, n, p, i))
+        own -= (uint64_t)p->before[i + n] - p->before[i];
+      else
+        for (uint32_t k = i; k < i + n; k++) {
+          uint64_t w = (uint64_t)p->before[k + 1] - p->before[k] - (b == 0 && k == i ? p->short_first : 0);
+          if (w > own) w = own;
+          own -= w;
+          one_beat(g, &rd->time[(rd->popped + k - i) & mask], w);
+        }
       b += n;
-      uint64_t at = rd->popped;
-      for (const uint64_t stop = at + n; at < stop; at++) {
-        const uint64_t place = pushed % BEATS; // in the FIFO: free after the pop of the beat before
-        rd->time[at & mask] = accepted = later(later(rd->time[at & mask], accepted), pop[place]) + 1;
-        uint64_t w = *word++;
-        if (word == end_of_period) word = p->steady, end_of_period = word + p->period;
-        if (w > own) w = own;
-        if (!w) continue;
-        own -= w;
-        next = later(accepted + 1, next) + w;
-        pop[place] = next - 1;
-        pushed++;
-      }
-      rd->popped = at;
+      for (i += n; i >= p->period;) i -= p->period;
+      rd->popped += n;
       a->port.dirty = true;
     }
   }
-  memcpy(a->pop, pop, sizeof pop);
-  a->accepted = accepted;
-  a->pushed = pushed;
-  a->last_pop = next - 1;
-  a->at = next;
+  a->at = g->next;
   a->out->classes[VB_HW_CLASS_BUSY] += words;
   a->out->classes[VB_HW_CLASS_READ] += a->at - start - words;
   return true;
@@ -196,7 +235,7 @@ static void wait(struct attention *a, uint64_t cycles) {
 /// A stream of plain units, asked for in the first cycle of the present state and taken in it.
 static bool plain(struct attention *a, uint64_t base, uint64_t unit, uint32_t units) {
   add_stream(a, (struct stream){.push = a->at, .base = base, .key = unit, .stride = 32, .count = units, .units = 1});
-  return consume(a, (uint64_t)units * a->subw, 1, false);
+  return consume(a, (uint64_t)units * a->subw, UNITS);
 }
 
 // ---- results
@@ -321,14 +360,14 @@ static bool chunk_keys(struct attention *a, const struct plan *p, uint64_t base,
   add_keys(a, p, base, cn, a->at, false);
   if (ahead) add_keys(a, p, base, cn, a->at + 2, true);
   wait(a, ahead ? 4 : 2);
-  if (!consume(a, cn * a->nbk * a->subw, a->nbk + 1, true)) return false;
+  if (!consume(a, cn * a->nbk * a->subw, RECORDS)) return false;
   wait(a, KDRAIN + (a->subw > 1));
   return true;
 }
 
 static bool chunk_values(struct attention *a, const struct plan *p, uint64_t base) {
   uint64_t cn = p->n - base < a->nmax ? p->n - base : a->nmax;
-  if (!consume(a, cn * a->nbv * a->subw, a->nbv, false)) return false;
+  if (!consume(a, cn * a->nbv * a->subw, VALUES)) return false;
   wait(a, VDRAIN);
   return true;
 }
@@ -345,7 +384,7 @@ static bool tile(struct attention *a, uint32_t row0, uint32_t rows, bool *listed
                                   .stride = 32,
                                   .count = 1,
                                   .units = a->nbk + 1});
-  if (!consume(a, (uint64_t)rows * a->nbk * a->subw, a->nbk + 1, true)) return false;
+  if (!consume(a, (uint64_t)rows * a->nbk * a->subw, RECORDS)) return false;
   struct plan p = plan_tile(a, row0, rows);
   wait(a, 2); // Plan, Planned
   if (!p.n) return write_tile(a, row0, rows);
@@ -413,7 +452,8 @@ int vb_cycle_attention(const struct vb_cycle_env *env, const struct vb_golden_me
   a.nbv = arg32(&a, VB_ATTENTION_ARG_DV) / 32;
   a.block = arg32(&a, VB_ATTENTION_ARG_LIST_BLOCK);
   a.key_end = arg32(&a, VB_ATTENTION_ARG_KEY_END);
-  if (vb_port_init(&a.port, env, 1, a.beat == 64 ? 128 : 64, 16, 8)) return -1;
+  if (vb_port_init(&a.port, env, 1, a.beat == 64 ? FIFO : FIFO / 2, 16, 8)) return -1;
+  make_patterns(&a);
   bool ok = job(&a);
   out->cycles = a.at - VB_CYCLE_START;
   out->bytes_read = a.port.bytes_read;
