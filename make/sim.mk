@@ -6,6 +6,7 @@
 #   SIM_CXX      compiler of the models                               default: clang++, else $(CXX)
 #   VB_NATIVE    1: compile models for this machine's CPU               default: 1
 #   SIM_TRACE    1: models can write waveforms (build folder of its own, slower)
+#   SIM_COVER    1: models count how often each line of the RTL ran (make/coverage.mk)
 # Stand-alone use: `make -f make/sim.mk sim`.
 
 BUILD ?= build
@@ -24,6 +25,7 @@ VERILATOR ?= verilator
 SIM_CONFIGS ?= base
 VB_NATIVE ?= 1
 SIM_TRACE ?=
+SIM_COVER ?=
 
 # A unit is a folder hw/<unit> with its top module vb_<unit>.sv and its registers hw/regs/<unit>.json. The first three
 # keep their places, because drivers number kernels by them.
@@ -35,7 +37,7 @@ SIM_VINC := $(VERILATOR_ROOT)/include
 
 SIM_ARCH := $(if $(filter 1,$(VB_NATIVE)),-march=native)
 SIM_VFLAGS = --cc --assert --x-initial unique -O3 --output-split 8000 -Ihw/common -y hw/common \
-             $(if $(SIM_TRACE),--trace-fst --trace-structs)
+             $(if $(SIM_TRACE),--trace-fst --trace-structs) $(if $(SIM_COVER),--coverage-line)
 # Models run 1.4 times as fast when clang compiles them, and are built in half the time. PoCL needs a clang, so there is one.
 SIM_CXX := $(or $(SIM_CXX),$(notdir $(lastword $(shell command -v clang++; ls -v /usr/bin/clang++-[0-9]* 2>/dev/null))),$(CXX))
 # Compiles a model: $1 its folder, $2 its class, $3 optimisation. Models are compiled alike in every build: sanitizers watch
@@ -48,8 +50,8 @@ SIM_CXXFLAGS = -std=gnu++17 $(or $(OPT),-O2) -g -fPIC -fvisibility=hidden -Wall 
 SIM_CFLAGS = -std=gnu11 $(or $(OPT),-O2) -g -fPIC -fvisibility=hidden -Wall -Wextra -Wconversion -Werror -MMD -MP $(SAN) -Ihost
 # The DRAM and the cycle model, for any CPU: the command line tool links them.
 SIM_HOT = $(if $(filter -O2,$(or $(OPT),-O2)),-O3)
-SIM_RUNTIME := verilated verilated_threads $(if $(SIM_TRACE),verilated_fst_c)
-SIM_DEFS := -DVL_USER_FATAL -DVL_USER_STOP -DVL_USER_FINISH
+SIM_RUNTIME := verilated verilated_threads $(if $(SIM_TRACE),verilated_fst_c) $(if $(SIM_COVER),verilated_cov)
+SIM_DEFS := -DVL_USER_FATAL -DVL_USER_STOP -DVL_USER_FINISH $(if $(SIM_COVER),-DVB_SIM_COVERED -DVM_COVERAGE=1)
 
 SIM_SV_COMMON := hw/lint.vlt hw/common/vb_tables_pkg.sv hw/common/vb_pkg.sv
 sim_sv = $(SIM_SV_COMMON) hw/config/$1/vb_cfg_pkg.sv $(wildcard hw/$2/*_pkg.sv) hw/$2/vb_$2.sv $(wildcard hw/$2/vb_$2_bind.sv)

@@ -4,6 +4,7 @@
 // own port members: no virtual call and no copy of wide ports in a cycle that does not use them.
 #ifndef VB_SIM_UNIT_MODEL_H
 #define VB_SIM_UNIT_MODEL_H
+#include "coverage.h"
 #include "pins.h"
 #include "unit.h"
 #include <cstring>
@@ -60,7 +61,10 @@ private:
   // A model takes its leave of the thread's context, which another unit may have set, and freed, since.
   void discard() {
     close_trace();
-    if (context_) Verilated::threadContextp(context_.get());
+    if (context_) {
+      Verilated::threadContextp(context_.get());
+      write_coverage(*context_);
+    }
     model_.reset();
   }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "dut.h"
 #include VB_MODEL_H
+#include "harness/coverage.h"
 #include "verilated.h"
 #include <cstdarg>
 #include <cstdio>
@@ -51,7 +52,10 @@ Dut::Dut(uint64_t seed) : context_(new VerilatedContext) {
   top_->eval();
   context_->assertOn(true);
 }
-Dut::~Dut() { top_->final(); }
+Dut::~Dut() {
+  top_->final();
+  vb::write_coverage(*context_);
+}
 
 bool Dut::chance(unsigned percent, unsigned salt) const {
   return percent && mix(timing.seed * 0x9e3779b97f4a7c15u + cycle * 8 + salt) % 100 < percent;

@@ -7,6 +7,7 @@ extern "C" {
 #include "support/harness.h"
 }
 #include "Vvb_top.h"
+#include "harness/coverage.h"
 #include "harness/pins.h"
 #include "harness/unit.h"
 #include <memory>
@@ -43,7 +44,10 @@ struct Shell {
     m->s_axi_control_bready = m->s_axi_control_rready = 1;
     reset(4);
   }
-  ~Shell() { vb_dram_free(dram); }
+  ~Shell() {
+    vb::write_coverage(context);
+    vb_dram_free(dram);
+  }
   void edge() {
     m->ap_clk = 1;
     m->eval();
