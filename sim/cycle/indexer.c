@@ -15,6 +15,7 @@ enum {
   CLEAR = 128,                ///< histograms
   ALIGN = 9,                  ///< beside one cycle a head
   SLOTS = 4,                  ///< keys in the ring
+  RECORD = 160,               ///< words at most: bytes
   RUN = 16,                   ///< beats looked at together: a part of the FIFO
   SCAN = 131,                 ///< one histogram
   HIST_TAIL = 3,
@@ -31,6 +32,8 @@ struct indexer {
   uint32_t record_words, beat_words, beat_log2, steps; ///< words of a record and of a beat; steps of a key
   uint32_t drain, align, push; ///< last step to the next token; ALIGN in all; last step to its beat
   uint64_t beat_bytes, record_bytes;
+  uint32_t offset; ///< words before the first key in its beat
+  uint64_t period; ///< cycles from key to key when nothing pauses: those of the array or of the words
   struct {
     uint32_t token, tag, told;
     uint64_t at, address, left; ///< stretch being told: cycle of its offer, address, beats left
@@ -38,14 +41,14 @@ struct indexer {
   } fetch;
   struct {
     uint32_t state, token, n;
-    uint64_t cycle;         ///< first cycle that is not accounted for
-    uint64_t left;          ///< beats or words of this state
-    uint32_t part;          ///< words taken from the beat at the output
-    uint32_t loaded, begun; ///< keys
-    uint32_t word;          ///< of the record being loaded
-    uint64_t next_word, begin, waited;
-    uint64_t done[SLOTS], end[SLOTS]; ///< key j at [j % SLOTS]: last cycle of its load, of its steps
-    uint64_t tail;                    ///< first cycle of Tail
+    uint64_t cycle;                           ///< first cycle that is not accounted for
+    uint64_t left;                            ///< beats or words of this state
+    uint32_t part;                            ///< words taken from the beat at the output
+    uint32_t loaded, begun;                   ///< keys
+    uint32_t word;                            ///< of the record being loaded
+    uint64_t next_word, begin, waited, first; ///< first: beat
+    uint64_t done[SLOTS], end[SLOTS];         ///< key j at [j % SLOTS]: last cycle of its load, of its steps
+    uint64_t tail;                            ///< first cycle of Tail
   } front;
   struct {
     uint32_t token, closed; ///< tokens selected, tokens whose scores are complete
@@ -66,7 +69,11 @@ struct indexer {
     bool ended;
   } out;
   uint64_t busy, read, write, dep;
-  uint64_t pop[POPS]; ///< of the output queue: beat i at [i % POPS]. From here on nothing is cleared
+  // From here on nothing is cleared.
+  uint64_t pop[POPS]; ///< of the output queue: beat i at [i % POPS]
+  /// Cycle in which beat i of a token's keys is popped at [i + 1], counted from the begin of the first, when nothing
+  /// pauses. It goes on so: beat i + record_words is beat_words keys, and as many periods, later.
+  uint64_t pops[RECORD + RUN + 1];
   struct vb_port port;
 };
 
@@ -294,31 +301,32 @@ static void step_keys(struct indexer *x) {
   }
 }
 
-/// Pops beats up to beat `until` as far as they are there when the ring can take them. Keys begin every `period` cycles,
-/// the one being loaded in cycle `key`; returns the begin of the one that is then. Not inlined: its loop needs the registers.
-static __attribute__((noinline)) uint64_t pop_evenly(struct indexer *x, uint64_t key, uint64_t period, uint64_t until) {
+/// Pops beats up to beat `until` as far as they are there when the ring can take them. Keys begin evenly, the one being
+/// loaded in cycle `begin`. Returns how many it ends.
+static uint32_t pop_evenly(struct indexer *x, uint64_t begin, uint64_t until) {
   struct vb_port_rd *rd = &x->port.rd[0];
-  const uint64_t mask = rd->depth - 1, words = x->record_words, ahead = x->beat_words - 1;
-  uint64_t at = rd->popped, word = x->front.word + ahead - x->front.part; // last of the beat, maybe of the next key
+  const uint32_t words = x->record_words, loaded = x->front.loaded;
+  const uint64_t mask = rd->depth - 1;
+  uint64_t at = rd->popped;
   for (uint64_t run; at < until; at = run) { // RUN by RUN: is the last there with the first, all are
     run = (at | (RUN - 1)) + 1;
     if (run > until) run = until;
-    if (rd->time[(run - 1) & mask] >= key + word - ahead) break;
-    uint64_t *time = &rd->time[at & mask], *last = &time[run - at - 1];
-    for (; time <= last; time++, word += ahead + 1) {
-      if (word >= words) word -= words, key += period;
-      *time = key + word;
-    }
+    const uint32_t beat = (uint32_t)(at - x->front.first);
+    const uint64_t base = begin + ((uint64_t)(beat / words) * x->beat_words - loaded) * x->period;
+    const uint64_t n = run - at, *pops = &x->pops[beat % words];
+    if (rd->time[(run - 1) & mask] > base + pops[0]) break;
+    uint64_t *time = &rd->time[at & mask];
+    for (uint64_t i = 0; i < n; i++) time[i] = base + pops[i + 1];
   }
-  if (at == rd->popped) return key;
+  if (at == rd->popped) return 0;
   rd->popped = at;
   x->port.dirty = true;
-  word -= ahead; // next to be taken
-  if (word == words) word = 0, key += period;
+  const uint32_t word = (uint32_t)(at - x->front.first) * x->beat_words - x->offset; // next to be taken
+  const uint32_t keys = word / words - loaded;
   x->front.part = 0;
-  x->front.word = (uint32_t)word;
-  x->front.next_word = key + word;
-  return key;
+  x->front.word = word % words;
+  x->front.next_word = begin + keys * x->period + x->front.word;
+  return keys;
 }
 
 /// Most keys come evenly, with beats that wait for them: the slower one of array and ring never pauses. Takes such keys at
@@ -326,7 +334,7 @@ static __attribute__((noinline)) uint64_t pop_evenly(struct indexer *x, uint64_t
 /// evenness end.
 static bool take_evenly(struct indexer *x) {
   const bool array = x->record_words <= x->steps, scores = x->mode == SCORES; // the array is the slower one
-  const uint64_t period = array ? x->steps : x->record_words, ahead = array ? (SLOTS - 1) * x->steps : x->steps;
+  const uint64_t period = x->period, ahead = array ? (SLOTS - 1) * x->steps : x->steps;
   uint32_t j = x->front.loaded, stop = x->front.n - 1, lane = j & (x->lanes - 1);
   uint64_t *end = x->front.end, first = end[j % SLOTS] + 1, before = end[(j - 1) % SLOTS], free;
   uint64_t begin = later(x->front.next_word - x->front.word, first);
@@ -336,10 +344,10 @@ static bool take_evenly(struct indexer *x) {
   if (scores && stop > (j | (x->lanes - 1)) + 1) stop = (j | (x->lanes - 1)) + 1;
   uint64_t until = ((stop - j) * (uint64_t)x->record_words - x->front.word + x->front.part) >> x->beat_log2;
   if (until > vb_port_rd_known(&x->port.rd[0])) until = vb_port_rd_known(&x->port.rd[0]);
-  uint64_t key = pop_evenly(x, begin, period, x->port.rd[0].popped + until), last = key + ahead - 1;
-  uint32_t taken = (uint32_t)(key - begin) / (uint32_t)period;
-  if (!taken) return false;
-  x->front.loaded = x->front.begun = j += taken;
+  uint32_t keys = pop_evenly(x, begin, x->port.rd[0].popped + until);
+  if (!keys) return false;
+  uint64_t last = begin + keys * period + ahead - 1;
+  x->front.loaded = x->front.begun = j += keys;
   for (uint64_t i = 0; i < SLOTS && i * period <= ahead; i++) end[(j - 1 - i) % SLOTS] = last - i * period;
   if (scores && lane == 0) x->out.reserved++;
   if (scores && (j & (x->lanes - 1)) == 0) push(x, last + x->push);
@@ -387,8 +395,8 @@ static void enter_keys(struct indexer *x) {
   x->front.loaded = x->front.begun = x->front.word = 0;
   x->front.waited = 0;
   memset(x->front.end, 0, sizeof x->front.end); // no key before the first
-  bool odd = arg(x, VB_INDEXER_ARG_KEY_BEGIN) & (x->record_bytes / 32) & 1;
-  x->front.part = x->beat_bytes == 64 && odd ? x->beat_words / 2 : 0;
+  x->front.part = x->offset;
+  x->front.first = x->port.rd[0].popped;
 }
 
 /// The token's buffer is free.
@@ -510,6 +518,18 @@ static bool run(struct indexer *x) {
 
 // ---- the job
 
+/// When even keys pop their beats.
+static void time_pops(struct indexer *x) {
+  bool odd = arg(x, VB_INDEXER_ARG_KEY_BEGIN) & (x->record_bytes / 32) & 1;
+  x->offset = x->beat_bytes == 64 && odd ? x->beat_words / 2 : 0;
+  x->period = x->steps > x->record_words ? x->steps : x->record_words;
+  for (uint32_t i = 0; i < x->record_words + RUN; i++) {
+    uint32_t word = (i + 1) * x->beat_words - 1 - x->offset;
+    x->pops[i + 1] = word / x->record_words * x->period + word % x->record_words;
+  }
+  x->pops[0] = x->pops[x->record_words] - x->beat_words * x->period;
+}
+
 static void prepare(struct indexer *x, const struct vb_hw_config *hw) {
   x->mode = arg(x, VB_INDEXER_ARG_MODE);
   x->lanes = hw->axi_data_bits / 32;
@@ -525,6 +545,7 @@ static void prepare(struct indexer *x, const struct vb_hw_config *hw) {
   x->beat_words = hw->axi_data_bits / (8 * hw->lanes);
   while ((1u << x->beat_log2) < x->beat_words) x->beat_log2++;
   x->steps = groups * blocks * words;
+  if (x->mode != TOPK) time_pops(x); // without keys their size is anything
   x->push = words == 1 ? 12 : 13;
   x->drain = x->push + 1;
   x->align = ALIGN + groups * hw->rows;
