@@ -26,6 +26,8 @@ enum {
   POPS = 4096 ///< beats of the lists that may leave after the last token: three of 1025, and the queue
 };
 
+static const uint64_t MASK = ((uint64_t)1 << 40) - 1; ///< of an address
+
 struct indexer {
   const uint64_t *args;
   uint32_t mode, lanes, lanes_log2, tokens, heads, k;
@@ -41,14 +43,15 @@ struct indexer {
   } fetch;
   struct {
     uint32_t state, token, n;
-    uint64_t cycle;                           ///< first cycle that is not accounted for
-    uint64_t left;                            ///< beats or words of this state
-    uint32_t part;                            ///< words taken from the beat at the output
-    uint32_t loaded, begun;                   ///< keys
-    uint32_t word;                            ///< of the record being loaded
-    uint64_t next_word, begin, waited, first; ///< first: beat
-    uint64_t done[SLOTS], end[SLOTS];         ///< key j at [j % SLOTS]: last cycle of its load, of its steps
-    uint64_t tail;                            ///< first cycle of Tail
+    uint64_t cycle;         ///< first cycle that is not accounted for
+    uint64_t left;          ///< beats or words of this state
+    uint32_t part;          ///< words taken from the beat at the output
+    uint32_t loaded, begun; ///< keys
+    uint32_t word;          ///< of the record being loaded
+    uint64_t next_word, begin, waited;
+    uint64_t first;                   ///< beat of the first key
+    uint64_t done[SLOTS], end[SLOTS]; ///< key j at [j % SLOTS]: last cycle of its load, of its steps
+    uint64_t tail;                    ///< first cycle of Tail
   } front;
   struct {
     uint32_t token, closed; ///< tokens selected, tokens whose scores are complete
@@ -88,32 +91,18 @@ static uint32_t keys_of(const struct indexer *x, uint32_t token) {
 }
 
 static uint64_t row_of(const struct indexer *x, int base, int stride, uint32_t token) {
-  return (x->args[base] + (uint64_t)token * arg(x, stride)) & (((uint64_t)1 << 40) - 1);
+  return (x->args[base] + (uint64_t)token * arg(x, stride)) & MASK;
 }
 
 // ---- reading (vb_idx_fetch)
 
 static void set_stretch(struct indexer *x, uint32_t n) {
-  uint64_t start, bytes;
-  switch (x->fetch.tag) {
-  case TAG_W:
-    start = row_of(x, VB_INDEXER_ARG_W, VB_INDEXER_ARG_W_STRIDE, x->fetch.token);
-    bytes = 4ull * x->heads;
-    break;
-  case TAG_Q:
-    start = row_of(x, VB_INDEXER_ARG_Q, VB_INDEXER_ARG_Q_STRIDE, x->fetch.token);
-    bytes = x->heads * x->record_bytes;
-    break;
-  case TAG_K:
-    start =
-        (x->args[VB_INDEXER_ARG_K] + arg(x, VB_INDEXER_ARG_KEY_BEGIN) * x->record_bytes) & (((uint64_t)1 << 40) - 1);
-    bytes = n * x->record_bytes;
-    break;
-  default:
-    start = row_of(x, VB_INDEXER_ARG_SCORE, VB_INDEXER_ARG_SCORE_STRIDE, x->fetch.token);
-    bytes = 4ull * n;
-    break;
-  }
+  static const int base[] = {VB_INDEXER_ARG_W, VB_INDEXER_ARG_Q, VB_INDEXER_ARG_K, VB_INDEXER_ARG_SCORE};
+  static const int stride[] = {VB_INDEXER_ARG_W_STRIDE, VB_INDEXER_ARG_Q_STRIDE, 0, VB_INDEXER_ARG_SCORE_STRIDE};
+  const uint64_t size[] = {4ull * x->heads, x->heads * x->record_bytes, n * x->record_bytes, 4ull * n};
+  uint32_t tag = x->fetch.tag;
+  uint64_t first = x->args[VB_INDEXER_ARG_K] + arg(x, VB_INDEXER_ARG_KEY_BEGIN) * x->record_bytes; // key
+  uint64_t start = tag == TAG_K ? first & MASK : row_of(x, base[tag], stride[tag], x->fetch.token), bytes = size[tag];
   uint64_t head = start & (x->beat_bytes - 1);
   x->fetch.address = start - head;
   x->fetch.left = (head + bytes + x->beat_bytes - 1) >> x->port.beat_log2;
@@ -329,9 +318,8 @@ static uint32_t pop_evenly(struct indexer *x, uint64_t begin, uint64_t until) {
   return keys;
 }
 
-/// Most keys come evenly, with beats that wait for them: the slower one of array and ring never pauses. Takes such keys at
-/// once, to the end of a beat of scores, but not the last, whose beat leaves before it is used up. False: beats or
-/// evenness end.
+/// Most keys come evenly, as the slower one of array and ring never pauses. Takes such keys at once, to the end of a beat
+/// of scores, but not the last, whose beat leaves before it is used up. False: beats or evenness end.
 static bool take_evenly(struct indexer *x) {
   const bool array = x->record_words <= x->steps, scores = x->mode == SCORES; // the array is the slower one
   const uint64_t period = x->period, ahead = array ? (SLOTS - 1) * x->steps : x->steps;
@@ -518,7 +506,7 @@ static bool run(struct indexer *x) {
 
 // ---- the job
 
-/// When even keys pop their beats.
+/// When keys that come evenly pop their beats.
 static void time_pops(struct indexer *x) {
   bool odd = arg(x, VB_INDEXER_ARG_KEY_BEGIN) & (x->record_bytes / 32) & 1;
   x->offset = x->beat_bytes == 64 && odd ? x->beat_words / 2 : 0;
@@ -556,8 +544,8 @@ static void prepare(struct indexer *x, const struct vb_hw_config *hw) {
   next_stretch(x, FIRST + 1);
 }
 
-/// Cycles of Tail, up to `end`, in which the engine works or a beat leaves.
-static uint64_t busy_tail(const struct indexer *x, uint64_t end) {
+/// Cycles of Tail, up to `end`, in which the engine works or a beat leaves. *clear, the first cycles, loses those of beats.
+static uint64_t busy_tail(const struct indexer *x, uint64_t end, uint64_t *clear) {
   uint64_t n = 0, from = x->front.tail;
   uint32_t runs = x->top.token < MEMORY ? 2 * x->top.token : 2 * MEMORY;
   for (uint32_t i = 0; i < runs; i++) {
@@ -568,6 +556,7 @@ static uint64_t busy_tail(const struct indexer *x, uint64_t end) {
   for (uint64_t i = first; i < x->out.popped; i++) {
     uint64_t t = x->pop[i % POPS];
     bool counted = t < from;
+    if (!counted && t < FIRST + CLEAR) --*clear;
     for (uint32_t r = 0; r < runs && !counted; r++) counted = t >= x->top.from[r] && t < x->top.to[r];
     n += !counted;
   }
@@ -578,14 +567,7 @@ static void collect(struct indexer *x, struct vb_cycle_result *out) {
   uint64_t left = x->out.popped ? x->pop[(x->out.popped - 1) % POPS] + 1 : x->out.from;
   uint64_t end = later(later(x->front.tail, left), FIRST + CLEAR); // finished
   uint64_t last = later(end + 1, vb_port_wr_idle(&x->port)), tail = end + 1 - x->front.tail;
-  uint64_t busy = busy_tail(x, end), clear = x->front.tail < FIRST + CLEAR ? FIRST + CLEAR - x->front.tail : 0;
-  if (clear) { // beats that leave meanwhile are busy
-    uint64_t first = x->out.popped > POPS ? x->out.popped - POPS : 0;
-    for (uint64_t i = first; i < x->out.popped; i++) {
-      uint64_t t = x->pop[i % POPS];
-      if (t >= x->front.tail && t < FIRST + CLEAR) clear--;
-    }
-  }
+  uint64_t clear = x->front.tail < FIRST + CLEAR ? FIRST + CLEAR - x->front.tail : 0, busy = busy_tail(x, end, &clear);
   out->cycles = last + 1 - VB_CYCLE_START;
   out->classes[VB_HW_CLASS_BUSY] = x->busy + busy + 2; // and the cycles of start and check
   out->classes[VB_HW_CLASS_READ] = x->read;

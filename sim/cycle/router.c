@@ -122,7 +122,7 @@ static bool both_have_room(struct router *r, uint64_t *c, uint64_t most) {
   }
 }
 
-/// Beats that can follow those pushed while at most `most` are queued, whatever leaves: one more than there is room for.
+/// Beats that can follow those pushed while at most `most` are queued, whatever leaves: one more than has room.
 static uint64_t sure_room(const struct stream *s, uint64_t most) {
   uint64_t queued = s->pushed - s->popped_before;
   return queued <= most ? most + 1 - queued : 0;
@@ -381,8 +381,8 @@ static void count_marks(struct router *r, uint64_t until) {
   vb_marks_count(&r->marks, until);
 }
 
-/// Makes reads without the rest being advanced after each, as long as only pops and marks follow from them: what the FIFO
-/// holds, without the last beat of the row that completes a chunk, and before any write is made or begun. False: none.
+/// Makes reads without the rest being advanced after each, as long as nothing that is written follows from them: what the
+/// FIFO holds, without the last beat of the row that completes a chunk, and before a write is made or begun. False: none.
 static bool read_ahead(struct router *r) {
   const struct vb_port_rd *rd = &r->port.rd[0];
   if (r->bias_left || r->row == r->tokens) return false;
