@@ -318,8 +318,8 @@ static uint32_t pop_evenly(struct indexer *x, uint64_t begin, uint64_t until) {
   return keys;
 }
 
-/// Most keys come evenly, as the slower one of array and ring never pauses. Takes such keys at once, to the end of a beat
-/// of scores, but not the last, whose beat leaves before it is used up. False: beats or evenness end.
+/// Most keys come evenly, as the slower one of array and ring never pauses. Takes such keys at once, to the end of a
+/// beat of scores, but not the last, whose beat leaves before it is used up. False: beats or evenness end.
 static bool take_evenly(struct indexer *x) {
   const bool array = x->record_words <= x->steps, scores = x->mode == SCORES; // the array is the slower one
   const uint64_t period = x->period, ahead = array ? (SLOTS - 1) * x->steps : x->steps;
@@ -544,7 +544,7 @@ static void prepare(struct indexer *x, const struct vb_hw_config *hw) {
   next_stretch(x, FIRST + 1);
 }
 
-/// Cycles of Tail, up to `end`, in which the engine works or a beat leaves. *clear, the first cycles, loses those of beats.
+/// Cycles of Tail, up to `end`, in which the engine works or a beat leaves. *clear, the first, loses those of beats.
 static uint64_t busy_tail(const struct indexer *x, uint64_t end, uint64_t *clear) {
   uint64_t n = 0, from = x->front.tail;
   uint32_t runs = x->top.token < MEMORY ? 2 * x->top.token : 2 * MEMORY;

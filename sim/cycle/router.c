@@ -381,8 +381,9 @@ static void count_marks(struct router *r, uint64_t until) {
   vb_marks_count(&r->marks, until);
 }
 
-/// Makes reads without the rest being advanced after each, as long as nothing that is written follows from them: what the
-/// FIFO holds, without the last beat of the row that completes a chunk, and before a write is made or begun. False: none.
+/// Makes reads without the rest being advanced after each, as long as nothing that is written follows from them: what
+/// the FIFO holds, without the last beat of the row that completes a chunk, and before a write is made or begun. False:
+/// none.
 static bool read_ahead(struct router *r) {
   const struct vb_port_rd *rd = &r->port.rd[0];
   if (r->bias_left || r->row == r->tokens) return false;
