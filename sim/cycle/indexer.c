@@ -3,6 +3,7 @@
 // recurrences of vb_idx_*.sv. Every constant below is a latency there; names of events are names of signals. Nothing in
 // the unit is arbitrated, so each part goes on as soon as what it waits for is known.
 #include "port.h"
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,6 +15,8 @@ enum {
   CLEAR = 128,                ///< histograms
   ALIGN = 9,                  ///< beside one cycle a head
   SLOTS = 4,                  ///< keys in the ring
+  RECORD = 160,               ///< words at most: bytes
+  RUN = 16,                   ///< beats looked at together: a part of the FIFO
   SCAN = 131,                 ///< one histogram
   HIST_TAIL = 3,
   OUT_TAIL = 4,
@@ -23,13 +26,16 @@ enum {
   POPS = 4096 ///< beats of the lists that may leave after the last token: three of 1025, and the queue
 };
 
+static const uint64_t MASK = ((uint64_t)1 << 40) - 1; ///< of an address
+
 struct indexer {
-  struct vb_port port;
   const uint64_t *args;
   uint32_t mode, lanes, lanes_log2, tokens, heads, k;
   uint32_t record_words, beat_words, beat_log2, steps; ///< words of a record and of a beat; steps of a key
   uint32_t drain, align, push; ///< last step to the next token; ALIGN in all; last step to its beat
   uint64_t beat_bytes, record_bytes;
+  uint32_t offset; ///< words before the first key in its beat
+  uint64_t period; ///< cycles from key to key when nothing pauses: those of the array or of the words
   struct {
     uint32_t token, tag, told;
     uint64_t at, address, left; ///< stretch being told: cycle of its offer, address, beats left
@@ -42,8 +48,10 @@ struct indexer {
     uint32_t part;          ///< words taken from the beat at the output
     uint32_t loaded, begun; ///< keys
     uint32_t word;          ///< of the record being loaded
-    uint64_t next_word, begin, done[2 * SLOTS], end[2 * SLOTS], waited;
-    uint64_t tail; ///< first cycle of Tail
+    uint64_t next_word, begin, waited;
+    uint64_t first;                   ///< beat of the first key
+    uint64_t done[SLOTS], end[SLOTS]; ///< key j at [j % SLOTS]: last cycle of its load, of its steps
+    uint64_t tail;                    ///< first cycle of Tail
   } front;
   struct {
     uint32_t token, closed; ///< tokens selected, tokens whose scores are complete
@@ -57,13 +65,19 @@ struct indexer {
     uint64_t cycle, empty; ///< of the next reservation; from when on no list is held
   } list;
   struct {
-    uint64_t reserved, pushed, popped, push[2 * QUEUE], pop[POPS]; ///< beat i at [i % size]
-    uint64_t promised, from, at, left;                             ///< stretch under way, from this cycle on
+    uint64_t reserved, pushed, popped, push[2 * QUEUE]; ///< beat i at [i % size]
+    uint64_t promised, from, at, left;                  ///< stretch under way, from this cycle on
     uint32_t token;
     bool count; ///< it is a count
     bool ended;
   } out;
   uint64_t busy, read, write, dep;
+  // From here on nothing is cleared.
+  uint64_t pop[POPS]; ///< of the output queue: beat i at [i % POPS]
+  /// Cycle in which beat i of a token's keys is popped at [i + 1], counted from the begin of the first, when nothing
+  /// pauses. It goes on so: beat i + record_words is beat_words keys, and as many periods, later.
+  uint64_t pops[RECORD + RUN + 1];
+  struct vb_port port;
 };
 
 static uint64_t later(uint64_t a, uint64_t b) { return a > b ? a : b; }
@@ -77,44 +91,32 @@ static uint32_t keys_of(const struct indexer *x, uint32_t token) {
 }
 
 static uint64_t row_of(const struct indexer *x, int base, int stride, uint32_t token) {
-  return (x->args[base] + (uint64_t)token * arg(x, stride)) & (((uint64_t)1 << 40) - 1);
+  return (x->args[base] + (uint64_t)token * arg(x, stride)) & MASK;
 }
 
 // ---- reading (vb_idx_fetch)
 
 static void set_stretch(struct indexer *x, uint32_t n) {
-  uint64_t start, bytes;
-  switch (x->fetch.tag) {
-  case TAG_W:
-    start = row_of(x, VB_INDEXER_ARG_W, VB_INDEXER_ARG_W_STRIDE, x->fetch.token);
-    bytes = 4ull * x->heads;
-    break;
-  case TAG_Q:
-    start = row_of(x, VB_INDEXER_ARG_Q, VB_INDEXER_ARG_Q_STRIDE, x->fetch.token);
-    bytes = x->heads * x->record_bytes;
-    break;
-  case TAG_K:
-    start =
-        (x->args[VB_INDEXER_ARG_K] + arg(x, VB_INDEXER_ARG_KEY_BEGIN) * x->record_bytes) & (((uint64_t)1 << 40) - 1);
-    bytes = n * x->record_bytes;
-    break;
-  default:
-    start = row_of(x, VB_INDEXER_ARG_SCORE, VB_INDEXER_ARG_SCORE_STRIDE, x->fetch.token);
-    bytes = 4ull * n;
-    break;
-  }
+  static const int base[] = {VB_INDEXER_ARG_W, VB_INDEXER_ARG_Q, VB_INDEXER_ARG_K, VB_INDEXER_ARG_SCORE};
+  static const int stride[] = {VB_INDEXER_ARG_W_STRIDE, VB_INDEXER_ARG_Q_STRIDE, 0, VB_INDEXER_ARG_SCORE_STRIDE};
+  const uint64_t size[] = {4ull * x->heads, x->heads * x->record_bytes, n * x->record_bytes, 4ull * n};
+  uint32_t tag = x->fetch.tag;
+  uint64_t first = x->args[VB_INDEXER_ARG_K] + arg(x, VB_INDEXER_ARG_KEY_BEGIN) * x->record_bytes; // key
+  uint64_t start = tag == TAG_K ? first & MASK : row_of(x, base[tag], stride[tag], x->fetch.token), bytes = size[tag];
   uint64_t head = start & (x->beat_bytes - 1);
   x->fetch.address = start - head;
-  x->fetch.left = (head + bytes + x->beat_bytes - 1) / x->beat_bytes;
+  x->fetch.left = (head + bytes + x->beat_bytes - 1) >> x->port.beat_log2;
 }
 
 /// Tells descriptors, page by page; a stretch is set up when the last descriptor of the one before was taken.
 static void fetch(struct indexer *x) {
+  const struct vb_port_rd *rd = &x->port.rd[0];
   while (!x->fetch.ended) {
     while (x->fetch.left) {
-      uint64_t page = (4096 - (x->fetch.address & 4095)) / x->beat_bytes,
-               n = x->fetch.left < page ? x->fetch.left : page;
-      if (!vb_port_rd_cmd(&x->port, 0, x->fetch.at, x->fetch.address, (uint32_t)n)) return;
+      if (rd->told - rd->taken == VB_PORT_COMMANDS) return;
+      uint64_t page = (4096 - (x->fetch.address & 4095)) >> x->port.beat_log2;
+      uint64_t n = x->fetch.left < page ? x->fetch.left : page;
+      vb_port_rd_cmd(&x->port, 0, x->fetch.at, x->fetch.address, (uint32_t)n);
       x->fetch.address += n * x->beat_bytes;
       x->fetch.left -= n;
       x->fetch.told = 1;
@@ -123,8 +125,8 @@ static void fetch(struct indexer *x) {
       if (x->fetch.left == 0 && (x->fetch.tag == TAG_W || x->fetch.tag == TAG_S)) x->fetch.token++;
     }
     if (x->fetch.told) {
-      if (vb_port_rd_taken(&x->port, 0) != x->port.rd[0].told) return;
-      x->fetch.at = x->port.rd[0].take_time + 2;
+      if (vb_port_rd_taken(&x->port, 0) != rd->told) return;
+      x->fetch.at = rd->take_time + 2;
     }
     uint32_t n = 0;
     while (x->fetch.token < x->tokens && !(n = keys_of(x, x->fetch.token))) x->fetch.token++, x->fetch.at++;
@@ -139,9 +141,10 @@ static void fetch(struct indexer *x) {
 static bool place(const struct indexer *x, uint64_t *from) {
   uint64_t b = x->out.reserved;
   *from = 0;
+  if (x->out.pushed >= x->out.promised + 2 * QUEUE) return false; // as many pushes are remembered
   if (b < QUEUE) return true;
   if (x->out.popped <= b - QUEUE) return false;
-  *from = x->out.pop[(b - QUEUE) % POPS] + 1;
+  *from = x->pop[(b - QUEUE) % POPS] + 1;
   return true;
 }
 
@@ -175,16 +178,20 @@ static bool pop_loaded(struct indexer *x) {
   uint64_t n = vb_port_wr_loaded(&x->port);
   if (x->out.popped == n) return false;
   for (; x->out.popped < n; x->out.popped++)
-    x->out.pop[x->out.popped % POPS] = x->port.wr.load[x->out.popped % VB_PORT_LOADS];
+    x->pop[x->out.popped % POPS] = x->port.wr.load[x->out.popped % VB_PORT_LOADS];
   return true;
+}
+
+/// Beats of the next chunk.
+static uint64_t chunk(const struct indexer *x) {
+  uint64_t beats = (x->out.left + x->beat_bytes - 1) >> x->port.beat_log2;
+  return beats < CHUNK ? beats : CHUNK;
 }
 
 static bool write_chunks(struct indexer *x) {
   bool moved = pop_loaded(x);
   while (!x->out.ended) {
-    uint64_t beats = (x->out.left + x->beat_bytes - 1) / x->beat_bytes, full = CHUNK * x->beat_bytes;
-    if (beats > CHUNK) beats = CHUNK;
-    uint64_t last = x->out.promised + beats - 1;
+    uint64_t beats = chunk(x), full = CHUNK * x->beat_bytes, last = x->out.promised + beats - 1;
     if (x->out.pushed <= last) break;
     uint64_t ready = vb_port_wr_ready(&x->port);
     if (ready == VB_UNKNOWN) break;
@@ -229,8 +236,7 @@ static bool send_list(struct indexer *x) {
   uint32_t beats = (x->k + x->lanes - 1) >> x->lanes_log2;
   for (; x->list.beat <= beats; x->list.beat++) { // and the count
     uint64_t from;
-    // The queue remembers as many pushes as it has places twice over.
-    if (!place(x, &from) || x->out.pushed >= x->out.promised + 2 * QUEUE) return moved;
+    if (!place(x, &from)) return moved;
     uint64_t c = later(x->list.cycle, from);
     x->out.reserved++;
     push(x, c + 1);
@@ -245,30 +251,32 @@ static bool send_list(struct indexer *x) {
 // ---- sequencer (vb_idx_front)
 
 static bool take_beats(struct indexer *x, uint32_t words) {
-  const struct vb_port_rd *rd = &x->port.rd[0];
-  while (x->front.left) {
-    if (!vb_port_rd_known(rd)) return false;
-    uint64_t t = later(vb_port_rd_time(rd, 0), x->front.cycle), n = words - x->front.part;
+  for (uint64_t known; x->front.left && (known = vb_port_rd_known(&x->port.rd[0]));) {
+    uint64_t from = x->front.cycle, n = words == 1 ? known : words - x->front.part;
     if (n > x->front.left) n = x->front.left;
-    x->read += t - x->front.cycle;
+    if (words == 1) {
+      x->front.cycle = vb_port_rd_pop_run(&x->port, 0, from, n) + 1;
+    } else {
+      x->front.cycle = later(vb_port_rd_time(&x->port.rd[0], 0), from) + n;
+      vb_port_rd_pop(&x->port, 0, x->front.cycle - 1);
+    }
+    x->read += x->front.cycle - from - n;
     x->busy += n;
     x->front.left -= n;
-    x->front.cycle = t + n;
     x->front.part = 0;
-    vb_port_rd_pop(&x->port, 0, t + n - 1);
   }
-  return true;
+  return !x->front.left;
 }
 
 /// Steps of the keys that are in the ring.
 static void step_keys(struct indexer *x) {
   while (x->front.begun < x->front.loaded) {
     uint32_t j = x->front.begun;
-    uint64_t from = later(x->front.done[j % (2 * SLOTS)], x->front.end[(j - 1) % (2 * SLOTS)]) + 1;
+    uint64_t from = later(x->front.done[j % SLOTS], x->front.end[(j - 1) % SLOTS]) + 1;
     if (x->mode == SCORES) {
       uint64_t free = 0;
       if ((j & (x->lanes - 1)) == 0) {
-        if (!place(x, &free) || x->out.pushed >= x->out.promised + 2 * QUEUE) return;
+        if (!place(x, &free)) return;
         x->out.reserved++;
       }
       if (free > from) {
@@ -276,62 +284,95 @@ static void step_keys(struct indexer *x) {
         from = free;
       }
     }
-    uint64_t end = x->front.end[j % (2 * SLOTS)] = from + x->steps - 1;
+    uint64_t end = x->front.end[j % SLOTS] = from + x->steps - 1;
     x->front.begun++;
     if (x->mode == SCORES && ((j & (x->lanes - 1)) == x->lanes - 1 || j + 1 == x->front.n)) push(x, end + x->push);
   }
 }
 
-/// Words of key j, from cycle t on, into the ring; *t becomes the cycle after the last. False: beats are not known yet.
+/// Pops beats up to beat `until` as far as they are there when the ring can take them. Keys begin evenly, the one being
+/// loaded in cycle `begin`. Returns how many it ends.
+static uint32_t pop_evenly(struct indexer *x, uint64_t begin, uint64_t until) {
+  struct vb_port_rd *rd = &x->port.rd[0];
+  const uint32_t words = x->record_words, loaded = x->front.loaded;
+  const uint64_t mask = rd->depth - 1;
+  uint64_t at = rd->popped;
+  for (uint64_t run; at < until; at = run) { // RUN by RUN: is the last there with the first, all are
+    run = (at | (RUN - 1)) + 1;
+    if (run > until) run = until;
+    const uint32_t beat = (uint32_t)(at - x->front.first);
+    const uint64_t base = begin + ((uint64_t)(beat / words) * x->beat_words - loaded) * x->period;
+    const uint64_t n = run - at, *pops = &x->pops[beat % words];
+    if (rd->time[(run - 1) & mask] > base + pops[0]) break;
+    uint64_t *time = &rd->time[at & mask];
+    for (uint64_t i = 0; i < n; i++) time[i] = base + pops[i + 1];
+  }
+  if (at == rd->popped) return 0;
+  rd->popped = at;
+  x->port.dirty = true;
+  const uint32_t word = (uint32_t)(at - x->front.first) * x->beat_words - x->offset; // next to be taken
+  const uint32_t keys = word / words - loaded;
+  x->front.part = 0;
+  x->front.word = word % words;
+  x->front.next_word = begin + keys * x->period + x->front.word;
+  return keys;
+}
+
+/// Most keys come evenly, as the slower one of array and ring never pauses. Takes such keys at once, to the end of a
+/// beat of scores, but not the last, whose beat leaves before it is used up. False: beats or evenness end.
+static bool take_evenly(struct indexer *x) {
+  const bool array = x->record_words <= x->steps, scores = x->mode == SCORES; // the array is the slower one
+  const uint64_t period = x->period, ahead = array ? (SLOTS - 1) * x->steps : x->steps;
+  uint32_t j = x->front.loaded, stop = x->front.n - 1, lane = j & (x->lanes - 1);
+  uint64_t *end = x->front.end, first = end[j % SLOTS] + 1, before = end[(j - 1) % SLOTS], free;
+  uint64_t begin = later(x->front.next_word - x->front.word, first);
+  // Even: the array is busy for `ahead` more cycles and, if it is the slower one, key j comes when its slot is free.
+  if (j >= stop || x->front.begun != j || before + 1 != begin + ahead || (array && begin != first)) return false;
+  if (scores && lane == 0 && (!place(x, &free) || free > begin + ahead + period - x->steps)) return false;
+  if (scores && stop > (j | (x->lanes - 1)) + 1) stop = (j | (x->lanes - 1)) + 1;
+  uint64_t until = ((stop - j) * (uint64_t)x->record_words - x->front.word + x->front.part) >> x->beat_log2;
+  if (until > vb_port_rd_known(&x->port.rd[0])) until = vb_port_rd_known(&x->port.rd[0]);
+  uint32_t keys = pop_evenly(x, begin, x->port.rd[0].popped + until);
+  if (!keys) return false;
+  uint64_t last = begin + keys * period + ahead - 1;
+  x->front.loaded = x->front.begun = j += keys;
+  for (uint64_t i = 0; i < SLOTS && i * period <= ahead; i++) end[(j - 1 - i) % SLOTS] = last - i * period;
+  if (scores && lane == 0) x->out.reserved++;
+  if (scores && (j & (x->lanes - 1)) == 0) push(x, last + x->push);
+  return j == stop;
+}
+
+/// Words of a key, from cycle t on, into the ring; *t becomes the cycle after the last. False: beats are not known yet.
 static bool load_key(struct indexer *x, bool last, uint64_t *t) {
   const struct vb_port_rd *rd = &x->port.rd[0];
-  const uint32_t words = x->record_words, beat_words = x->beat_words;
-  uint64_t at = *t;
-  uint32_t word = x->front.word, part = x->front.part;
-  const uint32_t beats = (part + words - 1) >> x->beat_log2;
-  if (word == 0 && vb_port_rd_known(rd) > beats &&
-      vb_port_rd_time(rd, beats) <= at) { // all of it waits: a word a cycle
-    uint64_t end = at + words, pop = at - part + beat_words - 1;
-    for (; pop < end; pop += beat_words) vb_port_rd_pop(&x->port, 0, pop);
-    part = (part + words) & (beat_words - 1);
-    if (last && part) {
-      vb_port_rd_pop(&x->port, 0, end - 1);
-      part = 0;
-    }
-    x->front.part = part;
-    *t = end;
-    return true;
-  }
-  bool known = true;
-  while (word < words) {
-    if (!(known = vb_port_rd_known(rd) != 0)) break;
-    uint32_t n = beat_words - part, left = words - word;
+  while (x->front.word < x->record_words) {
+    if (!vb_port_rd_known(rd)) return false;
+    uint32_t n = x->beat_words - x->front.part, left = x->record_words - x->front.word;
     if (n > left) n = left;
-    at = later(at, vb_port_rd_time(rd, 0)) + n;
-    word += n;
-    part += n;
-    if (part == beat_words || (last && word == words)) {
-      part = 0;
-      vb_port_rd_pop(&x->port, 0, at - 1);
+    *t = later(*t, vb_port_rd_time(rd, 0)) + n;
+    x->front.word += n;
+    x->front.part += n;
+    if (x->front.part == x->beat_words || (last && n == left)) {
+      x->front.part = 0;
+      vb_port_rd_pop(&x->port, 0, *t - 1);
     }
   }
-  x->front.word = known ? 0 : word;
-  x->front.part = part;
-  *t = at;
-  return known;
+  x->front.word = 0;
+  return true;
 }
 
 static bool take_keys(struct indexer *x) {
   for (;;) {
     step_keys(x);
+    if (take_evenly(x)) continue;
     uint32_t j = x->front.loaded;
     if (j == x->front.n) return x->front.begun == j;
     if (x->front.begun + SLOTS <= j) return false;
-    uint64_t t = later(x->front.next_word, x->front.end[(j - SLOTS) % (2 * SLOTS)] + 1);
+    uint64_t t = later(x->front.next_word, x->front.end[j % SLOTS] + 1);
     bool known = load_key(x, j + 1 == x->front.n, &t);
     x->front.next_word = t;
     if (!known) return false;
-    x->front.done[j % (2 * SLOTS)] = t - 1;
+    x->front.done[j % SLOTS] = t - 1;
     x->front.loaded++;
   }
 }
@@ -342,8 +383,8 @@ static void enter_keys(struct indexer *x) {
   x->front.loaded = x->front.begun = x->front.word = 0;
   x->front.waited = 0;
   memset(x->front.end, 0, sizeof x->front.end); // no key before the first
-  bool odd = arg(x, VB_INDEXER_ARG_KEY_BEGIN) & (x->record_bytes / 32) & 1;
-  x->front.part = x->beat_bytes == 64 && odd ? x->beat_words / 2 : 0;
+  x->front.part = x->offset;
+  x->front.first = x->port.rd[0].popped;
 }
 
 /// The token's buffer is free.
@@ -417,7 +458,7 @@ static bool sequence(struct indexer *x) {
     return true;
   case KEYS: {
     if (!take_keys(x)) return false;
-    uint64_t end = x->front.end[(x->front.n - 1) % (2 * SLOTS)] + 1, steps = (uint64_t)x->front.n * x->steps;
+    uint64_t end = x->front.end[(x->front.n - 1) % SLOTS] + 1, steps = (uint64_t)x->front.n * x->steps;
     x->busy += steps;
     x->write += x->front.waited;
     x->read += end - x->front.begin - steps - x->front.waited;
@@ -427,6 +468,22 @@ static bool sequence(struct indexer *x) {
   }
   default: return false;
   }
+}
+
+/// Beats that may become known before anything but pops follows from them: what the FIFO holds, without the last of the
+/// token or of the keys whose scores make the next chunk. 0 while there is something to write.
+static uint64_t only_reads(struct indexer *x) {
+  const struct vb_port_rd *rd = &x->port.rd[0];
+  uint64_t full = x->out.promised + chunk(x), left = 0;
+  if (x->list.token != x->top.closed || x->out.pushed >= full || vb_port_wr_idle(&x->port) == VB_UNKNOWN) return 0;
+  if (x->front.state == KEYS) {
+    uint64_t keys = x->front.n, scores = (x->front.begun >> x->lanes_log2) + full - x->out.pushed;
+    if (x->mode == SCORES && keys > scores << x->lanes_log2) keys = scores << x->lanes_log2;
+    if (keys <= x->front.loaded) return 0;
+    left = (keys - x->front.loaded) * x->record_words - x->front.word + x->front.part;
+    left = (left + x->beat_words - 1) >> x->beat_log2;
+  } else if (x->front.state == BEATS) left = x->front.left;
+  return rd->popped + (left < rd->depth ? left : rd->depth);
 }
 
 /// False when nothing can go on: the model contradicts itself.
@@ -441,12 +498,25 @@ static bool run(struct indexer *x) {
       while (send_list(x)) moved = true;
       if (write_chunks(x)) moved = true;
     } while (moved);
-    if (vb_port_step(&x->port)) continue;
-    return x->front.state == TAIL && x->out.ended && x->out.popped == x->out.promised;
+    if (!vb_port_step(&x->port)) return x->front.state == TAIL && x->out.ended && x->out.popped == x->out.promised;
+    // Reads keep their order without the rest being advanced after each.
+    for (uint64_t known = only_reads(x); x->port.rd[0].known < known && vb_port_step(&x->port);) continue;
   }
 }
 
 // ---- the job
+
+/// When keys that come evenly pop their beats.
+static void time_pops(struct indexer *x) {
+  bool odd = arg(x, VB_INDEXER_ARG_KEY_BEGIN) & (x->record_bytes / 32) & 1;
+  x->offset = x->beat_bytes == 64 && odd ? x->beat_words / 2 : 0;
+  x->period = x->steps > x->record_words ? x->steps : x->record_words;
+  for (uint32_t i = 0; i < x->record_words + RUN; i++) {
+    uint32_t word = (i + 1) * x->beat_words - 1 - x->offset;
+    x->pops[i + 1] = word / x->record_words * x->period + word % x->record_words;
+  }
+  x->pops[0] = x->pops[x->record_words] - x->beat_words * x->period;
+}
 
 static void prepare(struct indexer *x, const struct vb_hw_config *hw) {
   x->mode = arg(x, VB_INDEXER_ARG_MODE);
@@ -463,6 +533,7 @@ static void prepare(struct indexer *x, const struct vb_hw_config *hw) {
   x->beat_words = hw->axi_data_bits / (8 * hw->lanes);
   while ((1u << x->beat_log2) < x->beat_words) x->beat_log2++;
   x->steps = groups * blocks * words;
+  if (x->mode != TOPK) time_pops(x); // without keys their size is anything
   x->push = words == 1 ? 12 : 13;
   x->drain = x->push + 1;
   x->align = ALIGN + groups * hw->rows;
@@ -473,8 +544,8 @@ static void prepare(struct indexer *x, const struct vb_hw_config *hw) {
   next_stretch(x, FIRST + 1);
 }
 
-/// Cycles of Tail, up to `end`, in which the engine works or a beat leaves.
-static uint64_t busy_tail(const struct indexer *x, uint64_t end) {
+/// Cycles of Tail, up to `end`, in which the engine works or a beat leaves. *clear, the first, loses those of beats.
+static uint64_t busy_tail(const struct indexer *x, uint64_t end, uint64_t *clear) {
   uint64_t n = 0, from = x->front.tail;
   uint32_t runs = x->top.token < MEMORY ? 2 * x->top.token : 2 * MEMORY;
   for (uint32_t i = 0; i < runs; i++) {
@@ -483,8 +554,9 @@ static uint64_t busy_tail(const struct indexer *x, uint64_t end) {
   }
   uint64_t first = x->out.popped > POPS ? x->out.popped - POPS : 0;
   for (uint64_t i = first; i < x->out.popped; i++) {
-    uint64_t t = x->out.pop[i % POPS];
+    uint64_t t = x->pop[i % POPS];
     bool counted = t < from;
+    if (!counted && t < FIRST + CLEAR) --*clear;
     for (uint32_t r = 0; r < runs && !counted; r++) counted = t >= x->top.from[r] && t < x->top.to[r];
     n += !counted;
   }
@@ -492,17 +564,10 @@ static uint64_t busy_tail(const struct indexer *x, uint64_t end) {
 }
 
 static void collect(struct indexer *x, struct vb_cycle_result *out) {
-  uint64_t left = x->out.popped ? x->out.pop[(x->out.popped - 1) % POPS] + 1 : x->out.from;
+  uint64_t left = x->out.popped ? x->pop[(x->out.popped - 1) % POPS] + 1 : x->out.from;
   uint64_t end = later(later(x->front.tail, left), FIRST + CLEAR); // finished
   uint64_t last = later(end + 1, vb_port_wr_idle(&x->port)), tail = end + 1 - x->front.tail;
-  uint64_t busy = busy_tail(x, end), clear = x->front.tail < FIRST + CLEAR ? FIRST + CLEAR - x->front.tail : 0;
-  if (clear) { // beats that leave meanwhile are busy
-    uint64_t first = x->out.popped > POPS ? x->out.popped - POPS : 0;
-    for (uint64_t i = first; i < x->out.popped; i++) {
-      uint64_t t = x->out.pop[i % POPS];
-      if (t >= x->front.tail && t < FIRST + CLEAR) clear--;
-    }
-  }
+  uint64_t clear = x->front.tail < FIRST + CLEAR ? FIRST + CLEAR - x->front.tail : 0, busy = busy_tail(x, end, &clear);
   out->cycles = last + 1 - VB_CYCLE_START;
   out->classes[VB_HW_CLASS_BUSY] = x->busy + busy + 2; // and the cycles of start and check
   out->classes[VB_HW_CLASS_READ] = x->read;
@@ -522,8 +587,9 @@ int vb_cycle_indexer(const struct vb_cycle_env *env, const struct vb_golden_memo
     result->cycles = result->classes[VB_HW_CLASS_BUSY] = 2; // start and check
     return 0;
   }
-  struct indexer *x = calloc(1, sizeof *x);
+  struct indexer *x = malloc(sizeof *x);
   if (!x) return -1;
+  memset(x, 0, offsetof(struct indexer, pop));
   x->args = args;
   int status = vb_port_init(&x->port, env, 1, 64, 16, 8);
   if (status == 0) {

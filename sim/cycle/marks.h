@@ -41,4 +41,12 @@ static inline void vb_marks_set(struct vb_marks *m, unsigned layer, uint64_t fro
   while (++w < last) m->bits[(w & m->mask) * VB_MARK_LAYERS + layer] = ~(uint64_t)0;
   m->bits[(last & m->mask) * VB_MARK_LAYERS + layer] |= last_bits;
 }
+
+/// Marks cycle from + i for every bit i that is set in `cycles`.
+static inline void vb_marks_bits(struct vb_marks *m, unsigned layer, uint64_t from, uint64_t cycles) {
+  uint64_t w = from >> 6, at = from & 63;
+  if (w + 1 - m->base > m->mask && !vb_marks_grow(m, (w + 2) << 6)) return;
+  m->bits[(w & m->mask) * VB_MARK_LAYERS + layer] |= cycles << at;
+  m->bits[((w + 1) & m->mask) * VB_MARK_LAYERS + layer] |= cycles >> 1 >> (63 - at);
+}
 #endif

@@ -47,18 +47,19 @@ struct router {
   // Passes. Token t at [t % HISTORY].
   uint64_t row;               ///< token whose beats come in
   uint32_t row_beats, row_at; ///< its beats, and how many came
-  uint64_t last_accept, read_marked, row_end[HISTORY], beats[HISTORY];
+  uint64_t last_accept, row_end[HISTORY], beats[HISTORY];
   uint64_t ranked; ///< tokens through the passes
   uint64_t pass2_free, pass3_free, align_free, ready[HISTORY],
       pass3_end[HISTORY]; ///< ready: the result is there to divide
   uint64_t issued, hand[HISTORY], div_free;
   uint64_t hand_from, try_at; ///< of the token issued next: division done; next cycle to try. 0: not known yet
   struct stream x, y;
-  struct stream *chunk; ///< whose chunk is under way
-  uint64_t chunk_left, chunk_end, loads;
+  struct stream *chunk;                            ///< whose chunk is under way
+  uint64_t chunk_left, chunk_end, loads, chunk_at; ///< chunk_at: cycle of the next if only one stream has one by then
   bool chunk_y;
   enum { PAIRS, PREFIX, LIST, ENDED } phase;
   uint64_t step, step_at;
+  uint64_t read_marked, inside_from, inside_to; ///< READS is marked up to; cycles of INSIDE that are to be marked
   uint64_t disp_end;
   struct vb_port port; ///< last: it clears itself
 };
@@ -83,15 +84,7 @@ static void next_array(struct stream *s, uint64_t c) {
 
 static inline void push_beat(struct stream *s, uint64_t c) { s->push[s->pushed++ % (2 * QUEUE)] = c; }
 
-/// A word enters the packer in cycle c; the last one of its array closes the beat.
-static inline void push_word(const struct router *r, struct stream *s, uint64_t c, bool last) {
-  if (++s->lane == r->lanes || last) {
-    push_beat(s, c);
-    s->lane = 0;
-  }
-}
-
-/// n words, one a cycle from c on; `last`: they end the array.
+/// n words enter the packer, one a cycle from c on; `last`: they end the array, which closes the beat.
 static void push_words(const struct router *r, struct stream *s, uint64_t c, uint32_t n, bool last) {
   uint32_t words = s->lane + n;
   c -= s->lane; // as if the open beat's words had come without a gap
@@ -107,6 +100,7 @@ static void push_words(const struct router *r, struct stream *s, uint64_t c, uin
 /// Whether at most `most` beats are queued in cycle c, which must not go back. Otherwise *retry is the next cycle in
 /// which that can change, or VB_UNKNOWN while it is not known whether a pop came before c.
 static bool has_room(struct stream *s, uint64_t c, uint64_t most, uint64_t *retry) {
+  if (s->pushed - s->popped_before <= most) return true; // whatever came or left since
   while (s->pushed_before < s->pushed && s->push[s->pushed_before % (2 * QUEUE)] < c) s->pushed_before++;
   while (s->popped_before < s->popped && s->pop[s->popped_before % (2 * QUEUE)] < c) s->popped_before++;
   if (s->pushed_before - s->popped_before <= most) return true;
@@ -128,13 +122,28 @@ static bool both_have_room(struct router *r, uint64_t *c, uint64_t most) {
   }
 }
 
-/// First cycle in which the stream offers a chunk, and its size.
-static uint64_t chunk_from(const struct router *r, const struct stream *s, uint64_t *beats) {
-  if (!s->left) return VB_UNKNOWN;
-  *beats = (s->left + 4 * r->lanes - 1) >> (r->lanes_log2 + 2);
-  if (*beats > CHUNK) *beats = CHUNK;
-  if (s->pushed < s->promised + *beats) return VB_UNKNOWN;
-  return later(s->from, s->push[(s->promised + *beats - 1) % (2 * QUEUE)] + 1);
+/// Beats that can follow those pushed while at most `most` are queued, whatever leaves: one more than has room.
+static uint64_t sure_room(const struct stream *s, uint64_t most) {
+  uint64_t queued = s->pushed - s->popped_before;
+  return queued <= most ? most + 1 - queued : 0;
+}
+
+/// Beats of the stream's next chunk.
+static uint64_t chunk_beats(const struct router *r, const struct stream *s) {
+  uint64_t beats = (s->left + 4 * r->lanes - 1) >> (r->lanes_log2 + 2);
+  return beats < CHUNK ? beats : CHUNK;
+}
+
+/// Beats that it lacks for that.
+static uint64_t missing(const struct router *r, const struct stream *s) {
+  uint64_t full = s->promised + chunk_beats(r, s);
+  return full > s->pushed ? full - s->pushed : 0;
+}
+
+/// First cycle in which the stream offers a chunk.
+static uint64_t chunk_from(const struct router *r, const struct stream *s) {
+  if (!s->left || missing(r, s)) return VB_UNKNOWN;
+  return later(s->from, s->push[(s->promised + chunk_beats(r, s) - 1) % (2 * QUEUE)] + 1);
 }
 
 /// Beats that the write master loaded leave their queue.
@@ -151,16 +160,19 @@ static bool pop_loaded(struct router *r) {
 
 /// The next chunk, when it is known whose it is: streams take turns where both have one.
 static bool take_chunk(struct router *r) {
+  r->chunk_at = VB_UNKNOWN;
   if (r->chunk_left) return false;
-  uint64_t xn = 0, yn = 0, ready = vb_port_wr_ready(&r->port);
-  uint64_t x = chunk_from(r, &r->x, &xn), y = chunk_from(r, &r->y, &yn);
+  uint64_t x = chunk_from(r, &r->x), y = chunk_from(r, &r->y), ready = vb_port_wr_ready(&r->port);
   if (ready == VB_UNKNOWN || (x == VB_UNKNOWN && y == VB_UNKNOWN)) return false;
   uint64_t c = later(later(ready, r->chunk_end), x < y ? x : y);
   // What is not known yet comes after the next access.
-  if ((x == VB_UNKNOWN || y == VB_UNKNOWN) && c > vb_port_peek(&r->port)) return false;
+  if ((x == VB_UNKNOWN || y == VB_UNKNOWN) && c > vb_port_peek(&r->port)) {
+    r->chunk_at = c;
+    return false;
+  }
   r->chunk_y = x <= c && y <= c ? !r->chunk_y : y <= c;
   struct stream *s = r->chunk = r->chunk_y ? &r->y : &r->x;
-  uint64_t beats = r->chunk_y ? yn : xn, full = (uint64_t)CHUNK * 4 * r->lanes, bytes = s->left < full ? s->left : full;
+  uint64_t beats = chunk_beats(r, s), full = (uint64_t)CHUNK * 4 * r->lanes, bytes = s->left < full ? s->left : full;
   r->chunk_left = beats;
   s->promised += beats;
   vb_port_wr_cmd(&r->port, c, s->at, (uint32_t)bytes);
@@ -223,7 +235,7 @@ static void mark_accepted(struct router *r, uint64_t n) {
 /// Beats of logits: a place must be free, rows end apart.
 static bool accept_rows(struct router *r) {
   const struct vb_port_rd *rd = &r->port.rd[0];
-  uint64_t known = vb_port_rd_known(rd);
+  uint64_t known = vb_port_rd_known(rd), before = rd->popped;
   if (!known) return false;
   if (r->bias_left) accept_bias(r, known);
   while (!r->bias_left && (known = vb_port_rd_known(rd))) {
@@ -245,9 +257,7 @@ static bool accept_rows(struct router *r) {
     } else r->row_at += (uint32_t)n;
     mark_accepted(r, n);
   }
-  if (r->read_marked == r->last_accept + 1) return false;
-  vb_marks_set(&r->marks, READS, r->read_marked, r->last_accept + 1); // reads are under way until the last beat
-  r->read_marked = r->last_accept + 1;
+  if (rd->popped == before) return false;
   tell_rows(r);
   return true;
 }
@@ -289,9 +299,13 @@ static bool issue_token(struct router *r) {
   uint64_t h = r->try_at;
   r->hand[slot] = h;
   r->div_free = h + 1;
-  vb_marks_set(&r->marks, WORK, h + 1, h + 1 + r->k);
-  vb_marks_set(&r->marks, WORK, h + 1 + GATE, h + 1 + GATE + r->k);
-  vb_marks_set(&r->marks, INSIDE, r->row_end[slot] + 1, h + 1 + r->k + GATE);
+  const uint64_t weights = ((uint64_t)1 << r->k) - 1;
+  vb_marks_bits(&r->marks, WORK, h + 1, weights | weights << GATE);
+  if (r->row_end[slot] + 1 > r->inside_to) { // mostly the next token is inside before one leaves
+    vb_marks_set(&r->marks, INSIDE, r->inside_from, r->inside_to);
+    r->inside_from = r->row_end[slot] + 1;
+  }
+  r->inside_to = h + 1 + r->k + GATE;
   const bool last = t + 1 == r->tokens;
   push_words(r, &r->x, h + 1 + GATE, r->k, last);
   push_words(r, &r->y, h + 1 + GATE, r->k, last);
@@ -313,11 +327,16 @@ static bool dispatch(struct router *r) {
   case PREFIX: // E + 1 words of offsets, E of the histogram
     while (r->step <= r->experts) {
       if (!both_have_room(r, &r->step_at, WORD_ROOM)) return false;
-      uint64_t c = r->step_at++;
-      vb_marks_set(&r->marks, WORK, c, c + 1);
-      if (r->step < r->experts) push_word(r, &r->x, c + 1, r->step + 1 == r->experts);
-      push_word(r, &r->y, c + 1, r->step == r->experts);
-      r->step++;
+      // As many at once as surely have room: both streams are at the same word.
+      uint64_t xn = sure_room(&r->x, WORD_ROOM), yn = sure_room(&r->y, WORD_ROOM), n = xn < yn ? xn : yn;
+      n = n ? n * r->lanes - r->y.lane : 1;
+      if (n > r->experts + 1 - r->step) n = r->experts + 1 - r->step;
+      uint64_t hist = r->experts - r->step < n ? r->experts - r->step : n, c = r->step_at;
+      r->step += n;
+      r->step_at += n;
+      vb_marks_set(&r->marks, WORK, c, c + n);
+      push_words(r, &r->x, c + 1, (uint32_t)hist, hist && r->step >= r->experts);
+      push_words(r, &r->y, c + 1, (uint32_t)n, r->step > r->experts);
     }
     r->step = 0;
     r->phase = LIST;
@@ -329,11 +348,13 @@ static bool dispatch(struct router *r) {
     steps = (r->pairs + r->lanes - 1) >> r->lanes_log2;
     while (r->step < steps) {
       if (!both_have_room(r, &r->step_at, WORD_ROOM)) return false;
-      uint64_t c = r->step_at++;
-      vb_marks_set(&r->marks, WORK, c, c + 1);
-      push_beat(&r->x, c + 1);
-      r->step++;
-      if (r->step % QUEUE == 0) break; // the queue's history is finite
+      uint64_t n = sure_room(&r->x, WORD_ROOM), c = r->step_at;
+      if (!n || !sure_room(&r->y, WORD_ROOM)) n = 1;
+      if (n > steps - r->step) n = steps - r->step;
+      r->step += n;
+      r->step_at += n;
+      vb_marks_set(&r->marks, WORK, c, c + n);
+      for (uint64_t i = 1; i <= n; i++) push_beat(&r->x, c + i);
     }
     if (r->step == steps) {
       r->phase = ENDED;
@@ -351,6 +372,35 @@ static uint64_t marked_until(const struct router *r) {
   return r->issued < r->row && r->row_end[r->issued % HISTORY] + 1 < t ? r->row_end[r->issued % HISTORY] + 1 : t;
 }
 
+/// Counts cycles, of which those in READS and INSIDE are marked only now: they are long runs.
+static void count_marks(struct router *r, uint64_t until) {
+  vb_marks_set(&r->marks, READS, r->read_marked, r->last_accept + 1); // reads are under way until the last beat
+  r->read_marked = later(r->read_marked, r->last_accept + 1);
+  vb_marks_set(&r->marks, INSIDE, r->inside_from, r->inside_to);
+  r->inside_from = r->inside_to;
+  vb_marks_count(&r->marks, until);
+}
+
+/// Makes reads without the rest being advanced after each, as long as nothing that is written follows from them: what
+/// the FIFO holds, without the last beat of the row that completes a chunk, and before a write is made or begun. False:
+/// none.
+static bool read_ahead(struct router *r) {
+  const struct vb_port_rd *rd = &r->port.rd[0];
+  if (r->bias_left || r->row == r->tokens) return false;
+  uint64_t left = rd->depth, x = missing(r, &r->x), y = missing(r, &r->y), beats = !y || (x && x < y) ? x : y, t;
+  if (beats) { // both streams are at the same word
+    uint64_t row = r->issued + ((beats << r->lanes_log2) - r->x.lane - 1) / r->k;
+    if (row >= r->tokens) row = r->tokens - 1;
+    if (row < r->row) return false;
+    uint64_t to_end = r->row_beats - r->row_at + (row - r->row) * ((r->experts + r->lanes - 1) >> r->lanes_log2);
+    if (to_end < left) left = to_end;
+  }
+  const uint64_t before = rd->known, known = rd->popped + left;
+  while (rd->known < known && (t = vb_port_peek(&r->port)) == r->port.ar_time && t < r->chunk_at)
+    vb_port_step(&r->port);
+  return rd->known > before;
+}
+
 /// False when nothing can go on: the model contradicts itself.
 static bool run(struct router *r) {
   for (;;) {
@@ -364,8 +414,8 @@ static bool run(struct router *r) {
       if (!moved) moved = take_chunk(r); // may depend on all that is known
     } while (moved);
     uint64_t until = marked_until(r);
-    if (until > r->marks.at + 8192) vb_marks_count(&r->marks, until);
-    if (vb_port_step(&r->port)) continue;
+    if (until > r->marks.at + 8192) count_marks(r, until);
+    if (read_ahead(r) || vb_port_step(&r->port)) continue;
     return r->phase == ENDED && !r->chunk_left && r->x.done && r->y.done;
   }
 }
@@ -402,7 +452,7 @@ static void prepare(struct router *r, const struct vb_hw_config *hw, const uint6
 static int collect(struct router *r, struct vb_cycle_result *out) {
   uint64_t done = later(later(r->disp_end, r->chunk_end + 1), later(r->x.done, r->y.done)); // done_o of the core
   uint64_t last = later(done + 1, vb_port_wr_idle(&r->port));
-  vb_marks_count(&r->marks, done + 1);
+  count_marks(r, done + 1);
   out->cycles = last + 1 - VB_CYCLE_START;
   out->classes[VB_HW_CLASS_BUSY] = r->marks.count[WORK] + 2; // and the cycles of start and check
   out->classes[VB_HW_CLASS_WRITE] = r->marks.count[WAIT];
