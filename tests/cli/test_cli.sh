@@ -24,7 +24,12 @@ check_status 2 bad_number "$verbatim" verify "$model" --steps many
 # --- devices -----------------------------------------------------------------------------------------------------
 devices_are_all_there() { "$verbatim" devices >"$vb_tmp/devices" && grep -q '^cpu' "$vb_tmp/devices" && grep -q '^pocl' "$vb_tmp/devices" && grep -q '^sim-base' "$vb_tmp/devices"; }
 check devices_are_all_there devices_are_all_there
-clinfo_lists_the_simulator() { OCL_ICD_VENDORS=$PWD/$BUILD/vendors clinfo --list | grep 'Verbatim Simulator'; }
+clinfo_lists_the_simulator() { # a driver with sanitizers wants their runtime first
+  local first
+  first=$(ldd "$BUILD/libverbatim_sim.so" | awk '/lib[at]san/ { print $3 }')
+  LD_PRELOAD=$first ASAN_OPTIONS=detect_leaks=0 OCL_ICD_VENDORS=$PWD/$BUILD/vendors clinfo --list >"$vb_tmp/clinfo"
+  grep 'Verbatim Simulator' "$vb_tmp/clinfo"
+}
 check clinfo_lists_the_simulator clinfo_lists_the_simulator
 
 # --- verify: verdict, report files -------------------------------------------------------------------------------

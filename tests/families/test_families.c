@@ -117,10 +117,7 @@ static void on_the_simulator(void) {
 }
 
 static int open_matrix(void) {
-  // `make` puts the simulator's driver here; the loader reads the variable at the first OpenCL call.
-  char vendors[4096];
-  if (!getenv("OCL_ICD_VENDORS") && realpath("build/vendors", vendors)) setenv("OCL_ICD_VENDORS", vendors, 1);
-
+  vb_test_find_driver();
   const char *path = getenv("VERBATIM_MATRIX");
   if (!path || matrix) return 0;
   matrix = fopen(path, "w");

@@ -10,10 +10,7 @@
 static struct vb_ocl *dev;
 
 static int find_device(void) {
-  // `make` puts the driver here; a loader reads the variable at the first OpenCL call.
-  char path[4096];
-  if (!getenv("OCL_ICD_VENDORS") && access("build/vendors/verbatim.icd", R_OK) == 0 && realpath("build/vendors", path))
-    setenv("OCL_ICD_VENDORS", path, 1);
+  vb_test_find_driver();
   dev = ocl_device(false);
   return 0;
 }

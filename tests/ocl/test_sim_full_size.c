@@ -12,8 +12,7 @@
 enum { KEYS = 16384, LISTED = 2048 };
 
 static int find_devices(void) {
-  char path[4096];
-  if (!getenv("OCL_ICD_VENDORS") && realpath("build/vendors", path)) setenv("OCL_ICD_VENDORS", path, 1);
+  vb_test_find_driver();
   ocl_devices();
   return 0;
 }

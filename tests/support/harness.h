@@ -35,6 +35,19 @@ extern bool vb_test_campaign; ///< long run asked for: use the large counts
 extern uint64_t vb_test_seed; ///< --seed, default 1
 int vb_test_main(int argc, char **argv, const struct vb_suite *suites);
 
+/// Points the OpenCL loader at the drivers in the build folder of this executable (BUILD/vendors), unless the user chose or
+/// there are none. Before the first OpenCL call.
+void vb_test_find_driver(void);
+
+/// Built with a sanitizer: results count, speed does not.
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define VB_TEST_SANITIZED 1
+#elif defined(__has_feature)
+#define VB_TEST_SANITIZED (__has_feature(address_sanitizer) || __has_feature(thread_sanitizer))
+#else
+#define VB_TEST_SANITIZED 0
+#endif
+
 /// n in the normal run, campaign_n with --campaign.
 static inline uint64_t vb_test_count(uint64_t n, uint64_t campaign_n) { return vb_test_campaign ? campaign_n : n; }
 

@@ -117,7 +117,9 @@ static void speed(void) {
     for (int p = 0; p < 3; p++, n++) product *= speed_ratio(makes[i], vb_dram_at((uint32_t)p)->name);
   double mean = pow(product, 1.0 / n);
   printf("  %s: model %.0f times as fast as RTL (geometric mean of %d)\n", hw->name, mean, n);
-  VB_CHECK(mean > (strcmp(hw->name, "paper") ? 150 : 500), "the model is only %.0f times as fast as RTL", mean);
+  // Sanitizers slow the model alone: models of the RTL are compiled alike in every build.
+  if (!VB_TEST_SANITIZED)
+    VB_CHECK(mean > (strcmp(hw->name, "paper") ? 150 : 500), "the model is only %.0f times as fast as RTL", mean);
 }
 
 /// The array of `paper` at work: one tile of the prefill and the whole decode step on the RTL, the whole prefill by the model.
