@@ -29,7 +29,7 @@ struct Shell {
   vb_sim_config config{};
   vb::AxiOut out{};
   vb::AxiIn in{};
-  uint64_t cycle = 0;
+  uint64_t cycle = 0, write_beats = 0;
 
   Shell(const char *part, bool noise, uint64_t seed) : memory(tjob_memory) {
     context.threads(1);
@@ -71,6 +71,7 @@ struct Shell {
   }
   void tick() {
     vb::answer(*m, *slave, cycle++, out, in);
+    write_beats += m->m_axi_gmem_wvalid && m->m_axi_gmem_wready;
     edge();
   }
   void write(uint32_t at, uint32_t data) {
@@ -223,6 +224,10 @@ void all_units_at_once() {
     CU_ASSERT_EQUAL(written, s.slave->bytes_written);
     CU_ASSERT_EQUAL(s.shell64(VB_HW_SHELL_READ_BEATS) * sizeof s.m->m_axi_gmem_rdata, read);
     CU_ASSERT(s.slave->quiet() && s.shell64(VB_HW_SHELL_CYCLES) >= latest[0]);
+    CU_ASSERT_EQUAL(s.shell64(VB_HW_SHELL_WRITE_BEATS), s.write_beats);
+    const uint64_t held =
+        s.shell64(VB_HW_SHELL_HELD); // three units and one port: some address waits, never all the time
+    CU_ASSERT(held > 0 && held < s.cycle);
   }
   VB_CHECK(overlapped * 3 > total * 2, "only %llu of %llu jobs ran beside another",
            static_cast<unsigned long long>(overlapped), static_cast<unsigned long long>(total));
@@ -334,11 +339,64 @@ void registers() {
     CU_ASSERT_EQUAL(s.reg(w, VB_HW_REG_ARGS), 0);
   }
   CU_ASSERT_EQUAL(s.reg(0, VB_HW_REG_ARGS), 0x1000);
+  CU_ASSERT_EQUAL(s.shell64(VB_HW_SHELL_HELD), 0);
+  CU_ASSERT_EQUAL(s.reg(VB_HW_WINDOW_SHELL, 0x800), 0);
+  for (uint32_t value : {3u, 2u, 1u, 0u}) { // ap_done and ap_ready, on and off
+    s.write(VB_HW_REG_IER, value);
+    s.write(VB_HW_REG_GIE, value & 1);
+    CU_ASSERT_EQUAL(s.reg(0, VB_HW_REG_IER), value);
+    CU_ASSERT_EQUAL(s.reg(0, VB_HW_REG_GIE), value & 1);
+    CU_ASSERT_EQUAL(s.reg(1, VB_HW_REG_IER), 0);
+  }
+  CU_ASSERT_EQUAL(s.reg(0, VB_HW_REG_ISR), 0);
 }
 
-const struct vb_test tests[] = {{"registers", registers},           {"all_units_at_once", all_units_at_once},
-                                {"reset_anywhere", reset_anywhere}, {"watchdogs", watchdogs},
-                                {"silent_memory", silent_memory},   {nullptr, nullptr}};
+// A master that is not ready for its answers: they wait, unchanged, and nothing else is taken meanwhile.
+void slow_master() {
+  Shell s("ideal", false, 1);
+  s.begin();
+  for (uint32_t w = 0; w <= TJOB_UNITS; w++) {
+    const uint32_t own = w < TJOB_UNITS ? uint32_t{VB_HW_REG_ARGS} : uint32_t{4 * VB_HW_SHELL_UNITS};
+    const uint32_t at = w * VB_HW_WINDOW_BYTES + own;
+    const uint32_t want = w < TJOB_UNITS ? 0x5000 + w : uint32_t{TJOB_UNITS};
+    s.m->s_axi_control_bready = 0;
+    s.m->s_axi_control_awaddr = static_cast<uint16_t>(at);
+    s.m->s_axi_control_wdata = 0x5000 + w;
+    s.m->s_axi_control_wstrb = 15;
+    s.m->s_axi_control_awvalid = s.m->s_axi_control_wvalid = 1;
+    for (int i = 0; i < 64 && !s.m->s_axi_control_bvalid; i++) {
+      const bool aw = s.m->s_axi_control_awready, data = s.m->s_axi_control_wready;
+      s.tick();
+      if (aw) s.m->s_axi_control_awvalid = 0;
+      if (data) s.m->s_axi_control_wvalid = 0;
+    }
+    for (int i = 0; i < 9; i++, s.tick()) CU_ASSERT(s.m->s_axi_control_bvalid && !s.m->s_axi_control_bresp);
+    s.m->s_axi_control_bready = 1;
+    s.tick();
+    CU_ASSERT(!s.m->s_axi_control_bvalid);
+    s.m->s_axi_control_rready = 0;
+    s.m->s_axi_control_araddr = static_cast<uint16_t>(at);
+    s.m->s_axi_control_arvalid = 1;
+    for (int i = 0; i < 64 && !s.m->s_axi_control_rvalid; i++) {
+      const bool ar = s.m->s_axi_control_arready;
+      s.tick();
+      if (ar) s.m->s_axi_control_arvalid = 0;
+    }
+    for (int i = 0; i < 9; i++, s.tick()) CU_ASSERT(s.m->s_axi_control_rvalid && s.m->s_axi_control_rdata == want);
+    s.m->s_axi_control_rready = 1;
+    s.tick();
+    CU_ASSERT(!s.m->s_axi_control_rvalid);
+    CU_ASSERT_EQUAL(s.read(at), want);
+  }
+}
+
+const struct vb_test tests[] = {{"registers", registers},
+                                {"slow_master", slow_master},
+                                {"all_units_at_once", all_units_at_once},
+                                {"reset_anywhere", reset_anywhere},
+                                {"watchdogs", watchdogs},
+                                {"silent_memory", silent_memory},
+                                {nullptr, nullptr}};
 
 } // namespace
 
