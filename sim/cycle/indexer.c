@@ -2,86 +2,12 @@
 // Cycles of the indexer (hw/indexer): tokens pass reading, sequencer, array, top-k, list and output queue by the
 // recurrences of vb_idx_*.sv. Every constant below is a latency there; names of events are names of signals. Nothing in
 // the unit is arbitrated, so each part goes on as soon as what it waits for is known.
-#include "port.h"
+#include "indexer.h"
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { FULL, SCORES, TOPK };
-enum { TAG_W, TAG_Q, TAG_K, TAG_S }; // stretches in the order in which a token reads them
-enum { NEXT, W, Q, BUF, KEYS, BEATS, DRAIN, TAIL };
-enum {
-  FIRST = VB_CYCLE_START + 2, ///< first cycle of the sequencer
-  CLEAR = 128,                ///< histograms
-  ALIGN = 9,                  ///< beside one cycle a head
-  SLOTS = 4,                  ///< keys in the ring
-  RECORD = 160,               ///< words at most: bytes
-  RUN = 16,                   ///< beats looked at together: a part of the FIFO
-  SCAN = 131,                 ///< one histogram
-  HIST_TAIL = 3,
-  OUT_TAIL = 4,
-  QUEUE = 64, ///< places of the output queue
-  CHUNK = 16, ///< beats of a write descriptor
-  MEMORY = 4, ///< tokens whose times are still looked at
-  POPS = 4096 ///< beats of the lists that may leave after the last token: three of 1025, and the queue
-};
-
 static const uint64_t MASK = ((uint64_t)1 << 40) - 1; ///< of an address
-
-struct indexer {
-  const uint64_t *args;
-  uint32_t mode, lanes, lanes_log2, tokens, heads, k;
-  uint32_t record_words, beat_words, beat_log2, steps; ///< words of a record and of a beat; steps of a key
-  uint32_t drain, align, push; ///< last step to the next token; ALIGN in all; last step to its beat
-  uint64_t beat_bytes, record_bytes;
-  uint32_t offset; ///< words before the first key in its beat
-  uint64_t period; ///< cycles from key to key when nothing pauses: those of the array or of the words
-  struct {
-    uint32_t token, tag, told;
-    uint64_t at, address, left; ///< stretch being told: cycle of its offer, address, beats left
-    bool ended;
-  } fetch;
-  struct {
-    uint32_t state, token, n;
-    uint64_t cycle;         ///< first cycle that is not accounted for
-    uint64_t left;          ///< beats or words of this state
-    uint32_t part;          ///< words taken from the beat at the output
-    uint32_t loaded, begun; ///< keys
-    uint32_t word;          ///< of the record being loaded
-    uint64_t next_word, begin, waited;
-    uint64_t first;                   ///< beat of the first key
-    uint64_t done[SLOTS], end[SLOTS]; ///< key j at [j % SLOTS]: last cycle of its load, of its steps
-    uint64_t tail;                    ///< first cycle of Tail
-  } front;
-  struct {
-    uint32_t token, closed; ///< tokens selected, tokens whose scores are complete
-    uint64_t close[MEMORY], n[MEMORY];
-    uint64_t wait;                             ///< first cycle in Wait
-    uint64_t from[2 * MEMORY], to[2 * MEMORY]; ///< cycles of work: two runs a token
-    uint64_t end[MEMORY];                      ///< out_end
-  } top;
-  struct {
-    uint32_t token, beat;
-    uint64_t cycle, empty; ///< of the next reservation; from when on no list is held
-  } list;
-  struct {
-    uint64_t reserved, pushed, popped, push[2 * QUEUE]; ///< beat i at [i % size]
-    uint64_t promised, from, at, left;                  ///< stretch under way, from this cycle on
-    uint32_t token;
-    bool count; ///< it is a count
-    bool ended;
-  } out;
-  uint64_t busy, read, write, dep;
-  // From here on nothing is cleared.
-  uint64_t pop[POPS]; ///< of the output queue: beat i at [i % POPS]
-  /// Cycle in which beat i of a token's keys is popped at [i + 1], counted from the begin of the first, when nothing
-  /// pauses. It goes on so: beat i + record_words is beat_words keys, and as many periods, later.
-  uint64_t pops[RECORD + RUN + 1];
-  struct vb_port port;
-};
-
-static uint64_t later(uint64_t a, uint64_t b) { return a > b ? a : b; }
-static uint32_t arg(const struct indexer *x, int slot) { return (uint32_t)x->args[slot]; }
 
 static uint32_t keys_of(const struct indexer *x, uint32_t token) {
   uint64_t stop = (uint64_t)arg(x, VB_INDEXER_ARG_FIRST_COUNT) + token, end = arg(x, VB_INDEXER_ARG_KEY_END);
@@ -136,19 +62,6 @@ static void fetch(struct indexer *x) {
 }
 
 // ---- output queue (vb_idx_out)
-
-/// The cycle from which on the next beat can be reserved; false while it is not known.
-static bool place(const struct indexer *x, uint64_t *from) {
-  uint64_t b = x->out.reserved;
-  *from = 0;
-  if (x->out.pushed >= x->out.promised + 2 * QUEUE) return false; // as many pushes are remembered
-  if (b < QUEUE) return true;
-  if (x->out.popped <= b - QUEUE) return false;
-  *from = x->pop[(b - QUEUE) % POPS] + 1;
-  return true;
-}
-
-static void push(struct indexer *x, uint64_t cycle) { x->out.push[x->out.pushed++ % (2 * QUEUE)] = cycle; }
 
 static void next_stretch(struct indexer *x, uint64_t from) {
   for (;; from++) {
@@ -268,125 +181,6 @@ static bool take_beats(struct indexer *x, uint32_t words) {
   return !x->front.left;
 }
 
-/// Steps of the keys that are in the ring.
-static void step_keys(struct indexer *x) {
-  while (x->front.begun < x->front.loaded) {
-    uint32_t j = x->front.begun;
-    uint64_t from = later(x->front.done[j % SLOTS], x->front.end[(j - 1) % SLOTS]) + 1;
-    if (x->mode == SCORES) {
-      uint64_t free = 0;
-      if ((j & (x->lanes - 1)) == 0) {
-        if (!place(x, &free)) return;
-        x->out.reserved++;
-      }
-      if (free > from) {
-        x->front.waited += free - from;
-        from = free;
-      }
-    }
-    uint64_t end = x->front.end[j % SLOTS] = from + x->steps - 1;
-    x->front.begun++;
-    if (x->mode == SCORES && ((j & (x->lanes - 1)) == x->lanes - 1 || j + 1 == x->front.n)) push(x, end + x->push);
-  }
-}
-
-/// Pops beats up to beat `until` as far as they are there when the ring can take them. Keys begin evenly, the one being
-/// loaded in cycle `begin`. Returns how many it ends.
-static uint32_t pop_evenly(struct indexer *x, uint64_t begin, uint64_t until) {
-  struct vb_port_rd *rd = &x->port.rd[0];
-  const uint32_t words = x->record_words, loaded = x->front.loaded;
-  const uint64_t mask = rd->depth - 1;
-  uint64_t at = rd->popped;
-  for (uint64_t run; at < until; at = run) { // RUN by RUN: is the last there with the first, all are
-    run = (at | (RUN - 1)) + 1;
-    if (run > until) run = until;
-    const uint32_t beat = (uint32_t)(at - x->front.first);
-    const uint64_t base = begin + ((uint64_t)(beat / words) * x->beat_words - loaded) * x->period;
-    const uint64_t n = run - at, *pops = &x->pops[beat % words];
-    if (rd->time[(run - 1) & mask] > base + pops[0]) break;
-    uint64_t *time = &rd->time[at & mask];
-    for (uint64_t i = 0; i < n; i++) time[i] = base + pops[i + 1];
-  }
-  if (at == rd->popped) return 0;
-  rd->popped = at;
-  x->port.dirty = true;
-  const uint32_t word = (uint32_t)(at - x->front.first) * x->beat_words - x->offset; // next to be taken
-  const uint32_t keys = word / words - loaded;
-  x->front.part = 0;
-  x->front.word = word % words;
-  x->front.next_word = begin + keys * x->period + x->front.word;
-  return keys;
-}
-
-/// Most keys come evenly, as the slower one of array and ring never pauses. Takes such keys at once, to the end of a
-/// beat of scores, but not the last, whose beat leaves before it is used up. False: beats or evenness end.
-static bool take_evenly(struct indexer *x) {
-  const bool array = x->record_words <= x->steps, scores = x->mode == SCORES; // the array is the slower one
-  const uint64_t period = x->period, ahead = array ? (SLOTS - 1) * x->steps : x->steps;
-  uint32_t j = x->front.loaded, stop = x->front.n - 1, lane = j & (x->lanes - 1);
-  uint64_t *end = x->front.end, first = end[j % SLOTS] + 1, before = end[(j - 1) % SLOTS], free;
-  uint64_t begin = later(x->front.next_word - x->front.word, first);
-  // Even: the array is busy for `ahead` more cycles and, if it is the slower one, key j comes when its slot is free.
-  if (j >= stop || x->front.begun != j || before + 1 != begin + ahead || (array && begin != first)) return false;
-  if (scores && lane == 0 && (!place(x, &free) || free > begin + ahead + period - x->steps)) return false;
-  if (scores && stop > (j | (x->lanes - 1)) + 1) stop = (j | (x->lanes - 1)) + 1;
-  uint64_t until = ((stop - j) * (uint64_t)x->record_words - x->front.word + x->front.part) >> x->beat_log2;
-  if (until > vb_port_rd_known(&x->port.rd[0])) until = vb_port_rd_known(&x->port.rd[0]);
-  uint32_t keys = pop_evenly(x, begin, x->port.rd[0].popped + until);
-  if (!keys) return false;
-  uint64_t last = begin + keys * period + ahead - 1;
-  x->front.loaded = x->front.begun = j += keys;
-  for (uint64_t i = 0; i < SLOTS && i * period <= ahead; i++) end[(j - 1 - i) % SLOTS] = last - i * period;
-  if (scores && lane == 0) x->out.reserved++;
-  if (scores && (j & (x->lanes - 1)) == 0) push(x, last + x->push);
-  return j == stop;
-}
-
-/// Words of a key, from cycle t on, into the ring; *t becomes the cycle after the last. False: beats are not known yet.
-static bool load_key(struct indexer *x, bool last, uint64_t *t) {
-  const struct vb_port_rd *rd = &x->port.rd[0];
-  while (x->front.word < x->record_words) {
-    if (!vb_port_rd_known(rd)) return false;
-    uint32_t n = x->beat_words - x->front.part, left = x->record_words - x->front.word;
-    if (n > left) n = left;
-    *t = later(*t, vb_port_rd_time(rd, 0)) + n;
-    x->front.word += n;
-    x->front.part += n;
-    if (x->front.part == x->beat_words || (last && n == left)) {
-      x->front.part = 0;
-      vb_port_rd_pop(&x->port, 0, *t - 1);
-    }
-  }
-  x->front.word = 0;
-  return true;
-}
-
-static bool take_keys(struct indexer *x) {
-  for (;;) {
-    step_keys(x);
-    if (take_evenly(x)) continue;
-    uint32_t j = x->front.loaded;
-    if (j == x->front.n) return x->front.begun == j;
-    if (x->front.begun + SLOTS <= j) return false;
-    uint64_t t = later(x->front.next_word, x->front.end[j % SLOTS] + 1);
-    bool known = load_key(x, j + 1 == x->front.n, &t);
-    x->front.next_word = t;
-    if (!known) return false;
-    x->front.done[j % SLOTS] = t - 1;
-    x->front.loaded++;
-  }
-}
-
-static void enter_keys(struct indexer *x) {
-  x->front.state = KEYS;
-  x->front.begin = x->front.next_word = x->front.cycle;
-  x->front.loaded = x->front.begun = x->front.word = 0;
-  x->front.waited = 0;
-  memset(x->front.end, 0, sizeof x->front.end); // no key before the first
-  x->front.part = x->offset;
-  x->front.first = x->port.rd[0].popped;
-}
-
 /// The token's buffer is free.
 static bool buffer(const struct indexer *x, uint64_t *from) {
   *from = x->front.cycle;
@@ -449,7 +243,7 @@ static bool sequence(struct indexer *x) {
       x->front.state = BEATS;
       x->front.left = (x->front.n + x->lanes - 1) >> x->lanes_log2;
     } else {
-      enter_keys(x);
+      vb_indexer_enter_keys(x);
     }
     return true;
   case BEATS:
@@ -457,7 +251,7 @@ static bool sequence(struct indexer *x) {
     leave_token(x, 1);
     return true;
   case KEYS: {
-    if (!take_keys(x)) return false;
+    if (!vb_indexer_take_keys(x)) return false;
     uint64_t end = x->front.end[(x->front.n - 1) % SLOTS] + 1, steps = (uint64_t)x->front.n * x->steps;
     x->busy += steps;
     x->write += x->front.waited;
@@ -506,18 +300,6 @@ static bool run(struct indexer *x) {
 
 // ---- the job
 
-/// When keys that come evenly pop their beats.
-static void time_pops(struct indexer *x) {
-  bool odd = arg(x, VB_INDEXER_ARG_KEY_BEGIN) & (x->record_bytes / 32) & 1;
-  x->offset = x->beat_bytes == 64 && odd ? x->beat_words / 2 : 0;
-  x->period = x->steps > x->record_words ? x->steps : x->record_words;
-  for (uint32_t i = 0; i < x->record_words + RUN; i++) {
-    uint32_t word = (i + 1) * x->beat_words - 1 - x->offset;
-    x->pops[i + 1] = word / x->record_words * x->period + word % x->record_words;
-  }
-  x->pops[0] = x->pops[x->record_words] - x->beat_words * x->period;
-}
-
 static void prepare(struct indexer *x, const struct vb_hw_config *hw) {
   x->mode = arg(x, VB_INDEXER_ARG_MODE);
   x->lanes = hw->axi_data_bits / 32;
@@ -533,7 +315,7 @@ static void prepare(struct indexer *x, const struct vb_hw_config *hw) {
   x->beat_words = hw->axi_data_bits / (8 * hw->lanes);
   while ((1u << x->beat_log2) < x->beat_words) x->beat_log2++;
   x->steps = groups * blocks * words;
-  if (x->mode != TOPK) time_pops(x); // without keys their size is anything
+  if (x->mode != TOPK) vb_indexer_time_pops(x); // without keys their size is anything
   x->push = words == 1 ? 12 : 13;
   x->drain = x->push + 1;
   x->align = ALIGN + groups * hw->rows;
