@@ -10,14 +10,18 @@ Both come from what is there: the folders of hw/, hw/regs/<unit>.json (arguments
 import json
 import os
 import pathlib
+import re
 import sys
 import xml.etree.ElementTree as ET
 
 HW = pathlib.Path(__file__).resolve().parent.parent
-VERSION = "0.1.0"
+sys.path[:0] = [str(HW / "regs"), str(HW / "silicon")]
+from gen_regs import ARGS, STRIDE, built  # noqa: E402
+from rtlil import sources  # noqa: E402
+
+VERSION = re.search(r"^VERSION := (\S+)$", (HW.parent / "Makefile").read_text(), re.M)[1]
 CONFIGS = sorted(p.stem for p in (HW / "config").glob("*.json") if p.stem != "schema")
 UNITS = sorted(p.stem for p in (HW / "regs").glob("*.json") if (HW / p.stem / f"vb_{p.stem}.sv").exists())
-ARGS, STRIDE = 0x10, 8  # hw/regs/gen_regs.py
 
 
 def write(path, text):
@@ -29,7 +33,7 @@ def write(path, text):
     new.replace(path)
 
 
-def sources(folder):
+def files_of(folder):
     """Packages, modules, and what only simulation takes: checkers and their binding to a unit."""
     files = sorted(p.name for p in (HW / folder).glob("*.sv"))
     packages = sorted((f for f in files if f.endswith("_pkg.sv")), key=lambda f: (f != "vb_tables_pkg.sv", f))
@@ -52,7 +56,7 @@ def core():
     base = "(config/base/vb_cfg_pkg.sv)"
     for c in others:
         base = f"!{c} ? {base}" if base.startswith("(") else f"!{c} ? ({base})"
-    packages, modules, checks = sources("common")
+    packages, modules, checks = files_of("common")
     headers = sorted(p.name for p in (HW / "common").glob("*.svh"))
     fileset("packages", [f"common/{f}" for f in packages]
             + [f"common/{h}: {{is_include_file: true, include_path: common}}" for h in headers])
@@ -60,7 +64,7 @@ def core():
     fileset("common", [f"common/{f}" for f in modules])
     fileset("common_checks", [f"common/{f}" for f in checks])
     for u in UNITS + ["top"]:
-        packages, modules, checks = sources(u)
+        packages, modules, checks = files_of(u)
         fileset(u, [f"{u}/{f}" for f in packages + modules])
         fileset(u + "_checks", [f"{u}/{f}" for f in checks])
     out.append("  waivers:\n    file_type: vlt\n    files:\n      - lint.vlt")
@@ -85,9 +89,7 @@ def kernel(unit, config):
     ET.SubElement(ports, "port", name="m_axi_gmem", mode="master", range="0xFFFFFFFFFFFFFFFF", dataWidth=str(width), portType="addressable",
                   base="0x0")
     entries = ET.SubElement(k, "args")
-    for a in args:
-        if a.get("planned"):
-            continue
+    for a in built(args):
         buffer = a["kind"].startswith("buffer")
         size = "0x4" if a["kind"] == "u32" else "0x8"
         ET.SubElement(entries, "arg", name=a["name"], addressQualifier="1" if buffer else "0", id=str(a["slot"]),
@@ -98,11 +100,7 @@ def kernel(unit, config):
 
 
 def file_list(unit, config):
-    common, cells, _ = sources("common")
-    packages, modules, _ = sources(unit)
-    files = [f"common/{f}" for f in common] + [f"config/{config}/vb_cfg_pkg.sv"] + [f"common/{f}" for f in cells]
-    files += [f"{unit}/{f}" for f in packages + modules]
-    return f"+incdir+{HW}/common\n" + "".join(f"{HW}/{f}\n" for f in files)
+    return f"+incdir+{HW}/common\n" + "".join(f"{f}\n" for f in sources(unit, config, HW.parent))
 
 
 def main(argv):

@@ -157,9 +157,9 @@ static void make_patterns(struct attention *a) {
 
 /// The next n >= BEATS beats, beat i of the pattern first, if only the array holds them up: they wait when the FIFO has
 /// room. False: some may be later than that.
-static bool waiting_beats(struct gear *g, const struct vb_port_rd *rd, uint64_t *time, uint32_t n,
-                          const struct pattern *p, uint32_t i) {
+static bool waiting_beats(struct gear *g, struct vb_port_rd *rd, uint32_t n, const struct pattern *p, uint32_t i) {
   const uint64_t mask = rd->depth - 1, at = rd->popped, room = g->pop[0];
+  uint64_t *time = rd->time;
   // Beats come one a cycle at most and leave one a cycle at most, so the last tells for all.
   if (g->accepted > room || time[(at + n - 1) & mask] >= room + n) return false;
   const uint16_t *before = &p->before[i];
@@ -206,8 +206,7 @@ static bool consume(struct attention *a, uint64_t words, enum records kind) {
       uint32_t n = beats - b < known ? beats - b : (uint32_t)known;
       if (b == 0 && p->short_first) n = 1;
       else if (b + n == beats && n > 1) n--; // a last half beat is nobody's
-      if (n >= BEATS && p->gapless && waiting_beats(g, rd, rd->time, n, p, i))
-        own -= (uint64_t)p->before[i + n] - p->before[i];
+      if (n >= BEATS && p->gapless && waiting_beats(g, rd, n, p, i)) own -= (uint64_t)p->before[i + n] - p->before[i];
       else
         for (uint32_t k = i; k < i + n; k++) {
           uint64_t w = (uint64_t)p->before[k + 1] - p->before[k] - (b == 0 && k == i ? p->short_first : 0);

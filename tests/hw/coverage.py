@@ -5,7 +5,7 @@
     coverage.py DATA       DATA holds Verilator's coverage files; prints a table by module and every point that never ran
 
 A point is a branch or block of an always block. One that cannot run has a reason in tests/hw/coverage.waivers:
-FILE:TEXT OF THE LINE: REASON. Exit status 1: a point without a reason never ran, or a reason is of one that runs.
+FILE :: KIND :: TEXT OF THE LINE :: REASON. Exit status 1: a point without a reason never ran, or a reason is of one that runs.
 """
 import collections
 import pathlib
@@ -37,9 +37,9 @@ def waivers(path):
     for i, line in enumerate(path.read_text().splitlines(), 1):
         if line and not line.startswith("#"):
             parts = line.split(" :: ")
-            if len(parts) != 3 or not all(parts):
-                sys.exit(f"coverage.py: {path}:{i}: not FILE :: TEXT :: REASON")
-            found[parts[0], parts[1]] = i
+            if len(parts) != 4 or not all(parts):
+                sys.exit(f"coverage.py: {path}:{i}: not FILE :: KIND :: TEXT :: REASON")
+            found[tuple(parts[:3])] = i
     return found
 
 
@@ -53,9 +53,9 @@ def main(folder):
         row[0] += 1
         if count:
             row[1] += 1
-        elif (name, text) in waived:
+        elif (name, kind, text) in waived:
             row[2] += 1
-            used.add((name, text))
+            used.add((name, kind, text))
         else:
             missing.append(f"{name}:{line}: {kind} never ran: {text}")
     print("points    ran  waived")
@@ -66,8 +66,8 @@ def main(folder):
     for line in missing:
         print(line)
     stale = sorted(waived.keys() - used)
-    for name, text in stale:
-        print(f"tests/hw/coverage.waivers:{waived[name, text]}: no point that never ran: {name}: {text}")
+    for point in stale:
+        print(f"tests/hw/coverage.waivers:{waived[point]}: no point that never ran: {' :: '.join(point)}")
     return bool(missing or stale)
 
 

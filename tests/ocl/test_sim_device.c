@@ -5,7 +5,6 @@
 #include "ref/ref.h"
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 static struct vb_ocl *dev;
 

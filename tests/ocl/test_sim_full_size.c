@@ -5,9 +5,7 @@
 #include "base/file.h"
 #include "ocl/common.h"
 #include "ref/ref.h"
-#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 enum { KEYS = 16384, LISTED = 2048 };
 

@@ -119,7 +119,7 @@ static void speed(void) {
   printf("  %s: model %.0f times as fast as RTL (geometric mean of %d)\n", hw->name, mean, n);
   // Sanitizers slow the model alone: models of the RTL are compiled alike in every build.
   if (!VB_TEST_SANITIZED)
-    VB_CHECK(mean > (strcmp(hw->name, "paper") ? 150 : 500), "the model is only %.0f times as fast as RTL", mean);
+    VB_CHECK(mean > (strcmp(hw->name, "paper") ? 150 : 800), "the model is only %.0f times as fast as RTL", mean);
 }
 
 /// The array of `paper` at work: one tile of the prefill and the whole decode step on the RTL, the whole prefill by the model.

@@ -9,7 +9,7 @@ set -euo pipefail
 package=hw/package/package.py
 
 new_source_is_named() {
-  cp -r hw "$vb_tmp/hw"
+  cp -r hw Makefile "$vb_tmp"
   touch "$vb_tmp/hw/router/vb_router_new.sv"
   if python3 "$vb_tmp/$package" core --check 2>"$vb_tmp/err"; then return 1; fi
   grep -qF "verbatim.core is out of date" "$vb_tmp/err"
@@ -18,14 +18,14 @@ new_source_is_named() {
   grep -qF "router/vb_router_new.sv" "$vb_tmp/hw/verbatim.core"
 }
 every_source_once() {
-  git ls-files 'hw/*.sv' | grep -v '^hw/\(config\|formal\)/' | sed 's|^hw/||' | sort >"$vb_tmp/sources"
+  find hw -name '*.sv' -not -path 'hw/config/*' -not -path 'hw/formal/*' | sed 's|^hw/||' | sort >"$vb_tmp/sources"
   grep -o '[a-z]*/vb_[a-z0-9_]*\.sv$' hw/verbatim.core | sort | diff "$vb_tmp/sources" -
 }
 value() { xmllint --xpath "string($1)" "$vb_tmp/k/kernel.xml"; }
 as_the_header_says() { # UNIT CONFIG BITS
   python3 $package kernel "$1" "$2" "$vb_tmp/k"
   xmllint --noout "$vb_tmp/k/kernel.xml"
-  [[ $(value /root/kernel/@name) == "vb_$1" && $(value /root/kernel/@hwControlProtocol) == ap_ctrl_hs ]]
+  [[ $(value //kernel/@name) == "vb_$1" && $(value //kernel/@hwControlProtocol) == ap_ctrl_hs ]]
   [[ $(value '//port[@name="m_axi_gmem"]/@dataWidth') == "$3" ]]
   local n=0 row name kind slot
   while read -r row; do
