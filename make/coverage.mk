@@ -5,7 +5,7 @@ COVER := $(BUILD)/coverage
 COVER_TESTS := $(foreach t,router indexer attention_small attention_base cycle top,$(COVER)/tests/hw/test_$t)
 
 .PHONY: coverage
-coverage: ## line coverage of the RTL by the tests of the units (ten minutes)
+coverage: ## line coverage of the RTL by the tests of the units (twenty minutes on one core)
 	$(MAKE) --no-print-directory BUILD=$(COVER) SIM_COVER=1 $(COVER_TESTS)
 	@rm -rf $(COVER)/data && mkdir -p $(COVER)/data
 	@set -e; for t in $(COVER_TESTS); do echo "  RUN   $$t"; \
